@@ -1,0 +1,276 @@
+#include "bindings/arrays.hpp"
+
+#include <cmath>
+#include <limits>
+#include <sstream>
+
+#include "core/checks.hpp"
+
+namespace py = pybind11;
+
+namespace descend::bindings {
+
+namespace {
+
+using core::invalid;
+using core::text;
+
+std::string shape_of(const py::array& array) {
+  return py::str(array.attr("shape")).cast<std::string>();
+}
+
+std::string type_name(py::handle value) {
+  return py::type::of(value).attr("__name__").cast<std::string>();
+}
+
+// Any array or object with the array protocol, as an array of real numbers.
+py::array real_array(const char* where, const char* what, py::handle value) {
+  py::array array;
+  if (py::isinstance<py::array>(value)) {
+    array = py::reinterpret_borrow<py::array>(value);
+  } else {
+    if (value.is_none()) {
+      throw py::type_error(text(where, ": ", what, " is None, expected an array of real numbers."));
+    }
+    try {
+      array = py::module_::import("numpy").attr("asarray")(value);
+    } catch (const py::error_already_set& error) {
+      if (!error.matches(PyExc_ValueError) && !error.matches(PyExc_TypeError)) throw;
+      throw invalid(where, ": ", what, " (", type_name(value),
+                    ") cannot be read as an array of real numbers: ",
+                    py::str(error.value()).cast<std::string>());
+    }
+  }
+  const char kind = array.dtype().kind();
+  if (kind != 'f' && kind != 'i' && kind != 'u' && kind != 'b') {
+    throw py::type_error(text(where, ": ", what, " has dtype ",
+                              py::str(array.dtype()).cast<std::string>(),
+                              ", expected real numbers (floats, integers or booleans)."));
+  }
+  return array;
+}
+
+bool is_native(const py::array& array) {
+  const char order = array.dtype().byteorder();
+  return order == '=' || order == '|';
+}
+
+bool is_aligned(const py::array& array) {
+  return (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
+}
+
+std::optional<DType> float_type(const py::array& array) {
+  if (array.dtype().kind() != 'f' || !is_native(array) || !is_aligned(array)) return std::nullopt;
+  if (array.itemsize() == 4) return DType::float32;
+  if (array.itemsize() == 8) return DType::float64;
+  return std::nullopt;
+}
+
+// A C-ordered copy that holds every value: float32 where that is exact, float64 otherwise.
+py::array float_copy(const py::array& array) {
+  const char kind = array.dtype().kind();
+  const bool fits_float32 = kind == 'f' ? array.itemsize() <= 4 : array.itemsize() <= 2;
+  return array.attr("astype")(fits_float32 ? "float32" : "float64", py::arg("order") = "C");
+}
+
+Held<ConstMatrixView> matrix_of(py::array array) {
+  const auto in_place = [](const py::array& candidate) {
+    const py::ssize_t size = candidate.itemsize();
+    const bool adjacent = candidate.shape(1) <= 1 || candidate.strides(1) == size;
+    const bool forward = candidate.shape(0) <= 1 ||
+                         (candidate.strides(0) >= candidate.shape(1) * size &&
+                          candidate.strides(0) % size == 0 && candidate.strides(0) > 0);
+    return float_type(candidate).has_value() && adjacent && forward;
+  };
+  if (!in_place(array)) array = float_copy(array);
+  const auto rows = static_cast<std::size_t>(array.shape(0));
+  const auto columns = static_cast<std::size_t>(array.shape(1));
+  const std::size_t stride =
+      rows > 1 ? static_cast<std::size_t>(array.strides(0) / array.itemsize()) : columns;
+  return {array, ConstMatrixView(array.data(), *float_type(array), rows, columns, stride)};
+}
+
+// Class indices given as floats, each a whole number.
+py::array whole_numbers(const char* where, const py::array& labels) {
+  const auto values = labels.attr("astype")("float64").cast<py::array_t<double>>();
+  py::array_t<std::int64_t> whole(values.shape(0));
+  for (py::ssize_t row = 0; row < values.shape(0); ++row) {
+    const double value = values.at(row);
+    if (!std::isfinite(value) || value != std::floor(value)) {
+      throw invalid(where, ": y is ", value, " at row ", row,
+                    ", but class indices are whole numbers.");
+    }
+    // Beyond 2^53 no class index is meant; -1 is out of range for every network.
+    whole.mutable_at(row) = std::abs(value) < 9e15 ? static_cast<std::int64_t>(value) : -1;
+  }
+  return std::move(whole);
+}
+
+Held<Targets> labels_of(const char* where, py::array array) {
+  if (array.dtype().kind() == 'f') array = whole_numbers(where, array);
+  const bool adjacent = array.shape(0) <= 1 || array.strides(0) == array.itemsize();
+  const bool in_place = adjacent && is_native(array) && is_aligned(array);
+  const auto rows = static_cast<std::size_t>(array.shape(0));
+  const char kind = array.dtype().kind();
+  if (in_place && kind == 'i' && array.itemsize() == 4) {
+    return {array, LabelView(static_cast<const std::int32_t*>(array.data()), rows)};
+  }
+  if (in_place && kind == 'u' && array.itemsize() == 1) {
+    return {array, LabelView(static_cast<const std::uint8_t*>(array.data()), rows)};
+  }
+  if (kind == 'u' && array.itemsize() == 8) {
+    const py::object limit = py::int_(std::numeric_limits<std::int64_t>::max());
+    array = py::module_::import("numpy").attr("minimum")(array, limit);
+  }
+  array = array.attr("astype")("int64", py::arg("order") = "C", py::arg("copy") = !in_place);
+  return {array, LabelView(static_cast<const std::int64_t*>(array.data()), rows)};
+}
+
+}  // namespace
+
+Held<ConstMatrixView> matrix_argument(const char* where, const char* what, const char* expected,
+                                      py::handle value) {
+  const py::array array = real_array(where, what, value);
+  if (array.ndim() != 2) {
+    throw invalid(where, ": ", what, " has shape ", shape_of(array),
+                  ", expected two dimensions ", expected,
+                  array.ndim() == 1 ? "; one row is reshape(1, -1)." : ".");
+  }
+  return matrix_of(array);
+}
+
+Held<ConstVectorView> vector_argument(const char* where, const char* what, py::handle value) {
+  py::array array = real_array(where, what, value);
+  if (array.ndim() != 1) {
+    throw invalid(where, ": ", what, " has shape ", shape_of(array), ", expected one dimension.");
+  }
+  const bool adjacent = array.shape(0) <= 1 || array.strides(0) == array.itemsize();
+  if (!adjacent || !float_type(array)) array = float_copy(array);
+  return {array, ConstVectorView(array.data(), *float_type(array),
+                                 static_cast<std::size_t>(array.shape(0)))};
+}
+
+Held<Targets> targets_argument(const char* where, Loss loss, std::size_t outputs,
+                               py::handle value) {
+  const py::array array = real_array(where, "y", value);
+  const bool takes_labels = target_kind(loss) == TargetKind::labels;
+  if (array.ndim() == 1) {
+    if (takes_labels) return labels_of(where, array);
+    if (outputs == 1) {
+      Held<ConstMatrixView> column = matrix_of(array.attr("reshape")(-1, 1));
+      return {column.owner, Targets(column.view)};
+    }
+  }
+  if (array.ndim() != 2) {
+    throw invalid(where, ": y has shape ", shape_of(array), ", but ", name(loss), " with ",
+                  outputs, " outputs takes shape (rows, ", outputs, ")",
+                  takes_labels   ? " or class indices (rows,)."
+                  : outputs == 1 ? " or (rows,)."
+                                 : ".");
+  }
+  Held<ConstMatrixView> matrix = matrix_of(array);
+  return {matrix.owner, Targets(matrix.view)};
+}
+
+Held<ConstVectorView> weights_argument(const char* where, py::handle value) {
+  if (value.is_none()) return {py::none(), ConstVectorView{}};
+  return vector_argument(where, "sample_weight", value);
+}
+
+std::vector<std::size_t> order_argument(const char* where, py::handle value) {
+  const py::array array = real_array(where, "order", value);
+  const char kind = array.dtype().kind();
+  if (array.ndim() != 1) {
+    throw invalid(where, ": order has shape ", shape_of(array),
+                  ", expected one dimension of row indices.");
+  }
+  if (kind != 'i' && kind != 'u' && array.shape(0) > 0) {
+    throw py::type_error(text(where, ": order has dtype ",
+                              py::str(array.dtype()).cast<std::string>(),
+                              ", expected integer row indices."));
+  }
+  const bool is_uint64 = kind == 'u' && array.itemsize() == 8;
+  std::vector<std::size_t> order(static_cast<std::size_t>(array.shape(0)));
+  const auto copy = [&](const auto& indices) {
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const auto index = indices.at(static_cast<py::ssize_t>(i));
+      if (index < 0) {
+        throw invalid(where, ": order has row index ", index, " at place ", i,
+                      ", expected indices from 0.");
+      }
+      order[i] = static_cast<std::size_t>(index);
+    }
+  };
+  if (is_uint64) {
+    copy(array.attr("astype")("uint64").cast<py::array_t<std::uint64_t>>());
+  } else {
+    copy(array.attr("astype")("int64").cast<py::array_t<std::int64_t>>());
+  }
+  return order;
+}
+
+std::uint64_t integer_argument(const char* where, const char* what, py::handle value,
+                               std::uint64_t lowest, std::uint64_t highest) {
+  const auto expected = [&] {
+    return highest == std::numeric_limits<std::uint64_t>::max()
+               ? text("a whole number of at least ", lowest)
+               : text("a whole number in ", lowest, " to ", highest);
+  };
+  PyObject* number = PyBool_Check(value.ptr()) ? nullptr : PyNumber_Index(value.ptr());
+  if (number == nullptr) {
+    PyErr_Clear();
+    throw py::type_error(text(where, ": ", what, " must be ", expected(), ", got ",
+                              py::repr(value).cast<std::string>(), "."));
+  }
+  const py::object index = py::reinterpret_steal<py::object>(number);
+  const unsigned long long converted = PyLong_AsUnsignedLongLong(index.ptr());
+  const bool overflow = PyErr_Occurred() != nullptr;
+  if (overflow) PyErr_Clear();
+  if (overflow || converted < lowest || converted > highest) {
+    throw invalid(where, ": ", what, " must be ", expected(), ", got ",
+                  py::str(index).cast<std::string>(), ".");
+  }
+  return converted;
+}
+
+std::optional<std::size_t> optional_count(const char* where, const char* what, py::handle value) {
+  if (value.is_none()) return std::nullopt;
+  return integer_argument(where, what, value, 1, std::numeric_limits<std::size_t>::max());
+}
+
+int threads_argument(const char* where, py::handle value) {
+  if (value.is_none()) return 0;
+  return static_cast<int>(
+      integer_argument(where, "threads", value, 1, std::numeric_limits<int>::max()));
+}
+
+double number_argument(const char* where, const char* what, py::handle value) {
+  const double number = PyFloat_AsDouble(value.ptr());
+  if (PyErr_Occurred() != nullptr) {
+    PyErr_Clear();
+    throw py::type_error(text(where, ": ", what, " must be a real number, got ",
+                              py::repr(value).cast<std::string>(), "."));
+  }
+  return number;
+}
+
+DType dtype_argument(const char* where, py::handle value) {
+  std::string given;
+  try {
+    given = py::str(py::dtype::from_args(py::reinterpret_borrow<py::object>(value)))
+                .cast<std::string>();
+  } catch (const py::error_already_set&) {
+    given = py::repr(value).cast<std::string>();
+  }
+  if (given == "float32") return DType::float32;
+  if (given == "float64" && !value.is_none()) return DType::float64;
+  throw invalid(where, ": dtype must be 'float32' or 'float64', got ",
+                py::repr(value).cast<std::string>(), ".");
+}
+
+py::array new_array(DType dtype, std::vector<py::ssize_t> shape) {
+  return dtype == DType::float32 ? py::array(py::dtype::of<float>(), std::move(shape))
+                                 : py::array(py::dtype::of<double>(), std::move(shape));
+}
+
+}  // namespace descend::bindings

@@ -1,0 +1,14 @@
+#include <pybind11/pybind11.h>
+
+#include "bindings/register.hpp"
+
+PYBIND11_MODULE(_core, module) {
+  using namespace descend::bindings;
+  module.doc() = "The compiled core of descend.";
+  register_errors(module);
+  register_info(module);
+  register_optimizers(module);
+  register_network(module);
+  register_trainer(module);
+  register_ops(module);
+}

@@ -1,0 +1,323 @@
+// descend.Network over descend::Network.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <limits>
+
+#include "bindings/arrays.hpp"
+#include "bindings/register.hpp"
+#include "core/checks.hpp"
+#include "descend/network.hpp"
+
+namespace py = pybind11;
+
+namespace descend::bindings {
+
+namespace {
+
+using core::invalid;
+using core::text;
+
+constexpr std::uint64_t kAnySize = std::numeric_limits<std::size_t>::max();
+constexpr std::uint64_t kAnySeed = std::numeric_limits<std::uint64_t>::max();
+
+Dense dense_from(py::handle layer, std::size_t place) {
+  const auto parts = layer.cast<py::tuple>();
+  const std::string where = text("Network: layer ", place);
+  Dense dense;
+  dense.units = integer_argument(where.c_str(), "units", parts[0], 1, kAnySize);
+  if (!py::isinstance<py::str>(parts[1])) {
+    throw py::type_error(text(where, ": activation must be a name, got ",
+                              py::repr(parts[1]).cast<std::string>(), "."));
+  }
+  dense.activation =
+      prefixed(where.c_str(), [&] { return parse_activation(parts[1].cast<std::string>()); });
+  dense.dropout = number_argument(where.c_str(), "dropout", parts[2]);
+  return dense;
+}
+
+Network make_network(py::handle inputs, const py::sequence& layers, const std::string& init,
+                     py::handle seed, py::handle dtype, py::handle input_dropout) {
+  constexpr const char* kWhere = "Network";
+  NetworkSpec spec;
+  spec.inputs = integer_argument(kWhere, "inputs", inputs, 1, kAnySize);
+  for (std::size_t l = 0; l < layers.size(); ++l) spec.layers.push_back(dense_from(layers[l], l));
+  spec.init = prefixed(kWhere, [&] { return parse_initializer(init); });
+  spec.dtype = dtype_argument(kWhere, dtype);
+  spec.input_dropout = number_argument(kWhere, "input dropout", input_dropout);
+  const std::uint64_t seed_value = integer_argument(kWhere, "seed", seed, 0, kAnySeed);
+  const py::gil_scoped_release release;
+  return Network(std::move(spec), seed_value);
+}
+
+// [(weights (inputs, units), bias (units,)), ...] over one flat array in canonical order.
+py::list layer_arrays(const Network& network, const py::array& flat) {
+  const auto size = static_cast<py::ssize_t>(element_size(network.spec().dtype));
+  const auto part = [&](std::size_t offset, std::vector<py::ssize_t> shape) {
+    const char* start = static_cast<const char*>(flat.data()) +
+                        static_cast<py::ssize_t>(offset) * size;
+    return py::array(flat.dtype(), std::move(shape), start, flat);
+  };
+  py::list layers;
+  for (const LayerShape& shape : network.layer_shapes()) {
+    const auto inputs = static_cast<py::ssize_t>(shape.inputs);
+    const auto units = static_cast<py::ssize_t>(shape.units);
+    layers.append(py::make_tuple(part(shape.weights_offset, {inputs, units}),
+                                 part(shape.bias_offset, {units})));
+  }
+  return layers;
+}
+
+py::array flat_array(const Network& network) {
+  return new_array(network.spec().dtype, {static_cast<py::ssize_t>(network.parameter_count())});
+}
+
+VectorView view_of(const Network& network, py::array& flat) {
+  return {flat.mutable_data(), network.spec().dtype, network.parameter_count()};
+}
+
+py::array predict(const Network& network, py::handle inputs, py::handle threads) {
+  constexpr const char* kWhere = "Network.predict";
+  const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
+  const int thread_count = threads_argument(kWhere, threads);
+  const DType dtype = network.spec().dtype;
+  py::array outputs = new_array(dtype, {static_cast<py::ssize_t>(x.view.rows()),
+                                        static_cast<py::ssize_t>(network.outputs())});
+  const MatrixView view(outputs.mutable_data(), dtype, x.view.rows(), network.outputs());
+  {
+    const py::gil_scoped_release release;
+    network.predict(x.view, view, thread_count);
+  }
+  return outputs;
+}
+
+py::tuple loss_and_gradient(const Network& network, py::handle inputs, py::handle targets,
+                            const std::string& loss_name, py::handle sample_weight,
+                            py::handle threads) {
+  constexpr const char* kWhere = "Network.loss_and_gradient";
+  const Loss loss = prefixed(kWhere, [&] { return parse_loss(loss_name); });
+  const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
+  const auto y = targets_argument(kWhere, loss, network.outputs(), targets);
+  const auto weights = weights_argument(kWhere, sample_weight);
+  const int thread_count = threads_argument(kWhere, threads);
+  py::array gradient = flat_array(network);
+  const VectorView gradient_view = view_of(network, gradient);
+  double value;
+  {
+    const py::gil_scoped_release release;
+    value = network.loss_and_gradient(x.view, y.view, loss, gradient_view, weights.view,
+                                      thread_count);
+  }
+  return py::make_tuple(value, layer_arrays(network, gradient));
+}
+
+py::list parameters(const Network& network) {
+  py::array flat = flat_array(network);
+  const VectorView view = view_of(network, flat);
+  {
+    const py::gil_scoped_release release;
+    network.get_parameters(view);
+  }
+  return layer_arrays(network, flat);
+}
+
+// Copies one array of a parameter list into `flat`, which is of the network's dtype.
+void place_parameters(const std::string& what, py::handle value, const py::object& target) {
+  constexpr const char* kWhere = "Network.set_parameters";
+  const py::array given = py::module_::import("numpy").attr("asarray")(value);
+  const char kind = given.dtype().kind();
+  if (kind != 'f' && kind != 'i' && kind != 'u' && kind != 'b') {
+    throw py::type_error(text(kWhere, ": ", what, " has dtype ",
+                              py::str(given.dtype()).cast<std::string>(),
+                              ", expected real numbers."));
+  }
+  if (!given.attr("shape").equal(target.attr("shape"))) {
+    throw invalid(kWhere, ": ", what, " has shape ",
+                  py::str(given.attr("shape")).cast<std::string>(), ", but the network's is ",
+                  py::str(target.attr("shape")).cast<std::string>(), ".");
+  }
+  const py::module_ numpy = py::module_::import("numpy");
+  if (!numpy.attr("isfinite")(given).attr("all")().cast<bool>()) {
+    throw invalid(kWhere, ": ", what, " has NaN or infinity, expected finite numbers.");
+  }
+  const py::object largest = numpy.attr("finfo")(target.attr("dtype")).attr("max");
+  if (!numpy.attr("abs")(given).attr("__le__")(largest).attr("all")().cast<bool>()) {
+    throw invalid(kWhere, ": ", what, " has values beyond the range of ",
+                  py::str(target.attr("dtype")).cast<std::string>(), ".");
+  }
+  target[py::ellipsis()] = given;
+}
+
+void set_parameters(Network& network, const py::sequence& layers) {
+  constexpr const char* kWhere = "Network.set_parameters";
+  py::array flat = flat_array(network);
+  const py::list targets = layer_arrays(network, flat);
+  if (layers.size() != targets.size()) {
+    throw invalid(kWhere, ": got parameters of ", layers.size(), " layers, but the network has ",
+                  targets.size(), ".");
+  }
+  for (std::size_t l = 0; l < targets.size(); ++l) {
+    const py::object layer = layers[l];
+    if (!py::isinstance<py::sequence>(layer) || py::len(layer) != 2) {
+      throw invalid(kWhere, ": layer ", l, " is not a pair (weights, bias).");
+    }
+    const auto pair = targets[l].cast<py::tuple>();
+    place_parameters(text("the weights of layer ", l), layer[py::int_(0)], pair[0]);
+    place_parameters(text("the bias of layer ", l), layer[py::int_(1)], pair[1]);
+  }
+  const ConstVectorView view(flat.data(), network.spec().dtype, network.parameter_count());
+  const py::gil_scoped_release release;
+  network.set_parameters(view);
+}
+
+// What os.fspath makes of a path, in the file system's encoding.
+std::string path_argument(py::handle path) {
+  const py::object encoded = py::module_::import("os").attr("fsencode")(path);
+  return encoded.cast<std::string>();
+}
+
+py::list layer_tuples(const Network& network) {
+  py::list layers;
+  for (const Dense& layer : network.spec().layers) {
+    layers.append(py::make_tuple(layer.units, name(layer.activation), layer.dropout));
+  }
+  return layers;
+}
+
+}  // namespace
+
+void register_network(py::module_& module) {
+  py::class_<Network>(module, "Network",
+                      "A feed-forward network of dense layers and its parameters.")
+      .def(py::init(&make_network), py::arg("inputs"), py::arg("layers"), py::arg("init"),
+           py::arg("seed"), py::arg("dtype"), py::arg("input_dropout"))
+      .def(py::init<const Network&>(), py::arg("other"), "A copy, parameters included.")
+      .def_property_readonly("inputs", &Network::inputs, "Columns of X.")
+      .def_property_readonly("outputs", &Network::outputs, "Units of the last layer.")
+      .def_property_readonly(
+          "dtype", [](const Network& network) { return name(network.spec().dtype); },
+          "'float32' or 'float64'.")
+      .def_property_readonly("seed", &Network::seed, "The seed of the initial weights.")
+      .def_property_readonly(
+          "init", [](const Network& network) { return name(network.spec().init); },
+          "The initialiser's name.")
+      .def_property_readonly(
+          "input_dropout", [](const Network& network) { return network.spec().input_dropout; },
+          "Fraction of the inputs dropped while training.")
+      .def_property_readonly("_layers", &layer_tuples)
+      .def_property_readonly("parameter_count", &Network::parameter_count,
+                             "Weights and biases together.")
+      .def("predict", &predict, py::arg("X"), py::arg("threads") = py::none(),
+           R"doc(Compute the network's outputs for each row of ``X``; dropout is off.
+
+Parameters
+----------
+X : array_like of shape (rows, inputs)
+    Real, finite numbers; never modified. Rows of the network's dtype are read in place.
+threads : int, optional
+    How many threads to use; by default as many as the work is worth.
+
+Returns
+-------
+ndarray of shape (rows, outputs)
+    The last layer's raw outputs, of the network's dtype.
+
+Raises
+------
+ValueError
+    If ``X`` has another number of columns, no rows, or a value that is not finite.
+TypeError
+    If ``X`` is not of real numbers.
+)doc")
+      .def("loss_and_gradient", &loss_and_gradient, py::arg("X"), py::arg("y"), py::arg("loss"),
+           py::arg("sample_weight") = py::none(), py::arg("threads") = py::none(),
+           R"doc(Compute the training loss and its gradient by backpropagation; dropout is off.
+
+Parameters
+----------
+X : array_like of shape (rows, inputs)
+y : array_like
+    Class indices of shape (rows,), or targets of shape (rows, outputs).
+loss : str
+    One of ``descend.losses()``.
+sample_weight : array_like of shape (rows,), optional
+    Finite, at least 0, not all 0.
+threads : int, optional
+
+Returns
+-------
+J : float
+    ``sum_i w_i L_i / sum_i w_i`` over all rows.
+gradient : list of (ndarray of shape (inputs, units), ndarray of shape (units,))
+    The gradient of J with respect to each layer's weights and bias.
+
+Raises
+------
+ValueError, TypeError
+    If the arrays do not fit the network or the loss.
+)doc")
+      .def("parameters", &parameters,
+           R"doc(Copy the parameters.
+
+Returns
+-------
+list of (ndarray of shape (inputs, units), ndarray of shape (units,))
+    Weights and bias of each layer, of the network's dtype.
+)doc")
+      .def("set_parameters", &set_parameters, py::arg("parameters"),
+           R"doc(Replace all parameters.
+
+Parameters
+----------
+parameters : sequence of (weights, bias)
+    As ``parameters()`` gives them: real, finite arrays of the same shapes.
+
+Raises
+------
+ValueError, TypeError
+    If shapes differ or a value is not finite; the parameters stay as they were then.
+)doc")
+      .def(
+          "save",
+          [](const Network& network, py::handle path) {
+            const std::string file = path_argument(path);
+            const py::gil_scoped_release release;
+            network.save(file);
+          },
+          py::arg("path"),
+          R"doc(Write spec and parameters to a safetensors file, replacing it atomically.
+
+Raises
+------
+OSError
+    If the file cannot be written; an earlier file stays as it was.
+)doc")
+      .def(
+          "load_parameters",
+          [](Network& network, py::handle path) {
+            const std::string file = path_argument(path);
+            const py::gil_scoped_release release;
+            network.load_parameters(file);
+          },
+          py::arg("path"),
+          R"doc(Read the parameters of a file whose layers and dtype are this network's.
+
+Raises
+------
+OSError
+    If the file cannot be read.
+ValueError
+    If it is damaged, or of another architecture or dtype; the parameters stay as they were.
+)doc")
+      .def_static(
+          "_load",
+          [](py::handle path) {
+            const std::string file = path_argument(path);
+            const py::gil_scoped_release release;
+            return Network::load(file);
+          },
+          py::arg("path"));
+}
+
+}  // namespace descend::bindings

@@ -1,0 +1,50 @@
+// A fixed number of elements at a cache line's start, zero at first.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+#include <new>
+#include <utility>
+
+namespace descend::core {
+
+template <class T>
+class AlignedBuffer {
+ public:
+  AlignedBuffer() = default;
+
+  /// Throws std::bad_alloc.
+  explicit AlignedBuffer(std::size_t size) : size_(size) {
+    if (size == 0) return;
+    if (size > std::numeric_limits<std::size_t>::max() / 2 / sizeof(T)) throw std::bad_alloc();
+    data_ = static_cast<T*>(::operator new(size * sizeof(T), kAlignment));
+    std::fill_n(data_, size, T{});
+  }
+  AlignedBuffer(const AlignedBuffer& other) : AlignedBuffer(other.size_) {
+    std::copy_n(other.data_, size_, data_);
+  }
+  AlignedBuffer(AlignedBuffer&& other) noexcept { swap(other); }
+  AlignedBuffer& operator=(AlignedBuffer other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~AlignedBuffer() { ::operator delete(data_, kAlignment); }
+
+  T* data() { return data_; }
+  const T* data() const { return data_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  static constexpr std::align_val_t kAlignment{64};
+
+  void swap(AlignedBuffer& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+  }
+
+  T* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace descend::core

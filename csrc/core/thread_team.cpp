@@ -1,0 +1,91 @@
+#include "core/thread_team.hpp"
+
+#ifdef DESCEND_HAVE_OPENMP
+#include <omp.h>
+#endif
+#include <pthread.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+
+#include "core/cpu_limits.hpp"
+#include "core/float_environment.hpp"
+
+namespace descend::core {
+
+namespace {
+
+std::atomic<bool> forked{false};
+
+// libgomp's pool is gone in a forked child, and a region there would wait for it for ever.
+[[maybe_unused]] const int kForkHandler =
+    pthread_atfork(nullptr, nullptr, [] { forked.store(true); });
+
+void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+}  // namespace
+
+void Barrier::wait(int count) {
+  const unsigned round = round_.load(std::memory_order_acquire);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == count) {
+    arrived_.store(0, std::memory_order_relaxed);
+    round_.store(round + 1, std::memory_order_release);
+    return;
+  }
+  // Spin about 10 us, then give the processor away: the others may need it to arrive.
+  constexpr int kSpins = 400;
+  for (int spin = 0; round_.load(std::memory_order_acquire) == round; ++spin) {
+    if (spin < kSpins) {
+      pause();
+    } else {
+      std::this_thread::yield();
+    }
+  }
+}
+
+void run_team(int threads, void (*job)(void* context, const Worker& worker), void* context) {
+  Barrier barrier;
+#ifdef DESCEND_HAVE_OPENMP
+  if (threads > 1 && !forked.load()) {
+#pragma omp parallel num_threads(threads)
+    {
+      const FlushToZero flush;
+      job(context, Worker{omp_get_thread_num(), omp_get_num_threads(), &barrier});
+    }
+    return;
+  }
+#else
+  (void)threads;
+#endif
+  const FlushToZero flush;
+  job(context, Worker{0, 1, &barrier});
+}
+
+int team_size(int requested, double flops) {
+  if (requested > 0) {
+    const auto cap = parse_descend_threads(std::getenv("DESCEND_NUM_THREADS"));
+    return std::min(requested, cap.value_or(requested));
+  }
+  // Below this a second thread costs more in barriers than it takes over.
+  constexpr double kFlopsPerThread = 1e6;
+  const double worth = flops / kFlopsPerThread;
+  if (worth < 2.0) return 1;
+  return static_cast<int>(std::min<double>(worth, std::min(usable_processors(), kMostThreads)));
+}
+
+bool has_openmp() {
+#ifdef DESCEND_HAVE_OPENMP
+  return true;
+#else
+  return false;
+#endif
+}
+
+}  // namespace descend::core

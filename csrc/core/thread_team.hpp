@@ -1,0 +1,69 @@
+// A team of threads that runs one job: every worker runs it whole and takes its share of the work.
+// Subnormal numbers count as zero in each worker while it works.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+
+namespace descend::core {
+
+/// Where the workers of one team wait for each other.
+class Barrier {
+ public:
+  /// Returns when `count` workers have come.
+  void wait(int count);
+
+ private:
+  std::atomic<int> arrived_{0};
+  std::atomic<unsigned> round_{0};
+};
+
+/// Rows or elements [begin, end).
+struct Share {
+  std::size_t begin;
+  std::size_t end;
+  std::size_t size() const { return end - begin; }
+};
+
+struct Worker {
+  int index;
+  int count;
+  Barrier* barrier;
+
+  void wait() const {
+    if (count > 1) barrier->wait(count);
+  }
+  /// This worker's part of `size` things; the parts differ by one at most.
+  Share share(std::size_t size) const {
+    const auto workers = static_cast<std::size_t>(count);
+    const auto place = static_cast<std::size_t>(index);
+    const std::size_t part = size / workers, rest = size % workers;
+    const std::size_t begin = place * part + (place < rest ? place : rest);
+    return {begin, begin + part + (place < rest ? 1 : 0)};
+  }
+};
+
+/// Runs job(context, worker) in up to `threads` threads, the caller's among them as worker 0.
+/// In a process forked from one that had threads it runs in the caller's alone, since OpenMP's
+/// threads do not survive the fork. The job must not throw.
+void run_team(int threads, void (*job)(void* context, const Worker& worker), void* context);
+
+template <class Job>
+void run_team(int threads, Job&& job) {
+  run_team(
+      threads,
+      [](void* context, const Worker& worker) { (*static_cast<Job*>(context))(worker); }, &job);
+}
+
+/// No call asks for more threads than this.
+constexpr int kMostThreads = 1024;
+
+/// How many threads `flops` floating-point operations between two barriers are worth:
+/// `requested` where it is positive, else at most usable_processors(). DESCEND_NUM_THREADS caps
+/// both.
+int team_size(int requested, double flops);
+
+/// Whether this build runs more than one thread at all.
+bool has_openmp();
+
+}  // namespace descend::core

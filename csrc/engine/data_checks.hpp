@@ -1,0 +1,25 @@
+// Checks of data at the public boundary; messages begin with `where`, the function called.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "descend/loss.hpp"
+#include "descend/matrix_view.hpp"
+
+namespace descend::engine {
+
+/// Throws std::invalid_argument unless `targets` are `rows` rows that `loss` takes for `outputs`
+/// outputs: of the right shape, finite as `dtype` and in the loss's range.
+void check_targets(const char* where, const Targets& targets, Loss loss, std::size_t rows,
+                   std::size_t outputs, DType dtype);
+
+/// The weights as double, empty where none are given. Throws std::invalid_argument unless they
+/// are `rows` finite numbers of at least 0, not all 0.
+std::vector<double> checked_weights(const char* where, ConstVectorView weights, std::size_t rows);
+
+/// Throws std::invalid_argument unless every element of `matrix` is finite, also as `dtype`.
+/// `what` is the matrix's name.
+void check_finite(const char* where, const char* what, const ConstMatrixView& matrix, DType dtype);
+
+}  // namespace descend::engine

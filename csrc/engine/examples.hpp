@@ -1,0 +1,81 @@
+// The rows an engine works on.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "descend/matrix_view.hpp"
+#include "kernels/kernel_table.hpp"
+
+namespace descend::engine {
+
+/// A data set: inputs (rows, inputs), targets of as many rows, and a weight a row or none.
+struct Examples {
+  ConstMatrixView inputs;
+  Targets targets;
+  const double* weights = nullptr;
+};
+
+/// `count` of its rows: row i is order[first + i], or first + i where order is null.
+struct Rows {
+  const std::size_t* order;
+  std::size_t first;
+  std::size_t count;
+
+  std::size_t operator[](std::size_t i) const {
+    return order == nullptr ? first + i : order[first + i];
+  }
+  Rows part(std::size_t begin, std::size_t end) const { return {order, first + begin, end - begin}; }
+};
+
+/// A matrix of the arithmetic's type: rows `ld` elements apart.
+template <class T>
+struct Matrix {
+  const T* data;
+  std::size_t ld;
+};
+
+/// Whether `rows` of `source` can be read as T where they stand.
+template <class T>
+bool readable_in_place(const ConstMatrixView& source, const Rows& rows) {
+  return rows.order == nullptr && source.dtype() == DTypeOf<T>::value;
+}
+
+/// `rows` of `source` as T: in place where they are adjacent rows of T, else gathered into
+/// `buffer`, whose rows are ld_buffer apart.
+template <class T>
+Matrix<T> rows_of(const kernels::Kernels<T>& kernels, const ConstMatrixView& source,
+                  const Rows& rows, T* buffer, std::size_t ld_buffer) {
+  if (readable_in_place<T>(source, rows)) {
+    return {static_cast<const T*>(source.data()) + rows.first * source.row_stride(),
+            source.row_stride()};
+  }
+  kernels.gather_rows({rows.count, source.columns(), source.data(), source.dtype(),
+                       source.row_stride(), rows.order, rows.first, buffer, ld_buffer});
+  return {buffer, ld_buffer};
+}
+
+/// The class indices of `rows` into `labels`.
+inline void gather_labels(const LabelView& source, const Rows& rows, std::int32_t* labels) {
+  for (std::size_t i = 0; i < rows.count; ++i) {
+    labels[i] = static_cast<std::int32_t>(source[rows[i]]);
+  }
+}
+
+/// sum of the weights of `rows`; their count where there are no weights.
+inline double weight_sum(const double* weights, const Rows& rows) {
+  if (weights == nullptr) return static_cast<double>(rows.count);
+  double sum = 0.0;
+  for (std::size_t i = 0; i < rows.count; ++i) sum += weights[rows[i]];
+  return sum;
+}
+
+/// Distance between rows of a matrix of `columns` columns: whole groups, and no multiple of
+/// 2 KiB, at which the rows of a column would share a few sets of the cache.
+template <class T>
+constexpr std::size_t row_distance(std::size_t columns) {
+  const std::size_t padded = kernels::padded<T>(columns);
+  return padded * sizeof(T) % 2048 == 0 ? padded + kernels::kGroup<T> : padded;
+}
+
+}  // namespace descend::engine

@@ -1,0 +1,134 @@
+#include "engine/forward_pass.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "core/thread_team.hpp"
+#include "kernels/dispatch.hpp"
+
+namespace descend::engine {
+
+namespace {
+
+// Rows that go through all layers together: enough to reuse the weights, few enough that two
+// layers' activations stay in cache.
+constexpr std::size_t kBlockRows = 96;
+
+// One worker's two buffers, between which the activations of a block of rows go to and fro.
+template <class T>
+class ForwardPass {
+ public:
+  ForwardPass(const NetworkSpec& spec, const ParameterLayout& layout, std::size_t rows)
+      : spec_(spec), layout_(layout), rows_(std::min(rows, kBlockRows)) {
+    ld_ = row_distance<T>(spec.inputs);
+    for (const LayerLayout& layer : layout.layers) {
+      ld_ = std::max(ld_, row_distance<T>(layer.units));
+    }
+    buffers_[0] = core::AlignedBuffer<T>(rows_ * ld_);
+    buffers_[1] = core::AlignedBuffer<T>(rows_ * ld_);
+  }
+
+  std::size_t block_rows() const { return rows_; }
+
+  /// The last layer's a (rows.count, outputs) for at most block_rows() rows.
+  Matrix<T> run(const T* theta, const ConstMatrixView& inputs, const Rows& rows) {
+    const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
+    Matrix<T> x = rows_of(kernels, inputs, rows, buffers_[1].data(), ld_);
+    for (std::size_t l = 0; l < layout_.layers.size(); ++l) {
+      const LayerLayout& layer = layout_.layers[l];
+      T* const a = buffers_[l % 2].data();
+      kernels.dense_forward({rows.count, layer.inputs, layer.units, x.data, x.ld,
+                             theta + layer.weights, theta + layer.bias, nullptr, a, ld_,
+                             spec_.layers[l].activation});
+      x = {a, ld_};
+    }
+    return x;
+  }
+
+ private:
+  const NetworkSpec& spec_;
+  const ParameterLayout& layout_;
+  std::size_t rows_;
+  std::size_t ld_;
+  core::AlignedBuffer<T> buffers_[2];
+};
+
+// Calls visit(rows, outputs) for blocks of all `rows` rows of `inputs`, in several threads.
+template <class T, class Visit>
+void for_each_block(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
+                    const ConstMatrixView& inputs, int threads, const Visit& visit) {
+  const double flops = 2.0 * static_cast<double>(inputs.rows()) * static_cast<double>(layout.count);
+  const int workers = std::min(core::team_size(threads, flops),
+                               static_cast<int>(std::min<std::size_t>(inputs.rows(), 1u << 20)));
+  std::vector<ForwardPass<T>> passes;
+  passes.reserve(static_cast<std::size_t>(workers));
+  for (int worker = 0; worker < workers; ++worker) {
+    passes.emplace_back(spec, layout, inputs.rows());
+  }
+  core::run_team(workers, [&](const core::Worker& worker) {
+    ForwardPass<T>& pass = passes[static_cast<std::size_t>(worker.index)];
+    const core::Share share = worker.share(inputs.rows());
+    for (std::size_t row = share.begin; row < share.end; row += pass.block_rows()) {
+      const Rows rows{nullptr, row, std::min(pass.block_rows(), share.end - row)};
+      visit(rows, pass.run(theta, inputs, rows));
+    }
+  });
+}
+
+}  // namespace
+
+template <class T>
+void predict(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
+             const ConstMatrixView& inputs, const MatrixView& outputs, int threads) {
+  T* const out = static_cast<T*>(outputs.data());
+  for_each_block(spec, layout, theta, inputs, threads, [&](const Rows& rows, const Matrix<T>& a) {
+    for (std::size_t i = 0; i < rows.count; ++i) {
+      std::copy_n(a.data + i * a.ld, outputs.columns(), out + rows[i] * outputs.row_stride());
+    }
+  });
+}
+
+template <class T>
+double mean_loss(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
+                 const Examples& examples, Loss loss, int threads) {
+  const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
+  const std::size_t count = examples.inputs.rows();
+  const std::size_t outputs = layout.layers.back().units;
+  const Targets& targets = examples.targets;
+  core::AlignedBuffer<T> losses(count);
+  const bool convert = !targets.are_labels() && targets.values().dtype() != DTypeOf<T>::value;
+  core::AlignedBuffer<T> values(convert ? count * outputs : 0);
+  core::AlignedBuffer<std::int32_t> labels(targets.are_labels() ? count : 0);
+  for_each_block(
+      spec, layout, theta, examples.inputs, threads, [&](const Rows& rows, const Matrix<T>& f) {
+        kernels::LossArguments<T> arguments{};
+        arguments.rows = rows.count;
+        arguments.outputs = outputs;
+        arguments.f = f.data;
+        arguments.ld_f = f.ld;
+        if (targets.are_labels()) {
+          gather_labels(targets.labels(), rows, labels.data() + rows.first);
+          arguments.labels = labels.data() + rows.first;
+        } else {
+          const Matrix<T> y = rows_of(kernels, targets.values(), rows,
+                                      values.data() + rows.first * outputs, outputs);
+          arguments.y = y.data;
+          arguments.ld_y = y.ld;
+        }
+        arguments.losses = losses.data() + rows.first;
+        kernels.loss[static_cast<int>(loss)](arguments);
+      });
+  const double sum = kernels.weighted_sum(count, losses.data(), examples.weights);
+  return sum / weight_sum(examples.weights, {nullptr, 0, count});
+}
+
+template void predict<float>(const NetworkSpec&, const ParameterLayout&, const float*,
+                             const ConstMatrixView&, const MatrixView&, int);
+template void predict<double>(const NetworkSpec&, const ParameterLayout&, const double*,
+                              const ConstMatrixView&, const MatrixView&, int);
+template double mean_loss<float>(const NetworkSpec&, const ParameterLayout&, const float*,
+                                 const Examples&, Loss, int);
+template double mean_loss<double>(const NetworkSpec&, const ParameterLayout&, const double*,
+                                  const Examples&, Loss, int);
+
+}  // namespace descend::engine

@@ -1,0 +1,25 @@
+// The network's outputs, and their losses, without a thought of gradients.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "core/aligned_buffer.hpp"
+#include "descend/loss.hpp"
+#include "descend/network.hpp"
+#include "engine/examples.hpp"
+#include "engine/layout.hpp"
+
+namespace descend::engine {
+
+/// Writes the last layer's a for every row of `inputs` into `outputs` (rows, outputs) of T.
+template <class T>
+void predict(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
+             const ConstMatrixView& inputs, const MatrixView& outputs, int threads);
+
+/// J = sum_i w_i L_i / sum_i w_i over all rows of `examples`.
+template <class T>
+double mean_loss(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
+                 const Examples& examples, Loss loss, int threads);
+
+}  // namespace descend::engine

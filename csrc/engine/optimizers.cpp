@@ -1,0 +1,124 @@
+// The optimizers' names, ranges and update on anybody's arrays.
+#include <cmath>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "core/checks.hpp"
+#include "core/float_environment.hpp"
+#include "descend/optimizer.hpp"
+#include "kernels/dispatch.hpp"
+
+namespace descend {
+
+namespace {
+
+// The kernels' table is indexed by Optimizer::index(), so the two lists must agree.
+enum Row : std::size_t {
+#define DESCEND_ROW(name) k##name,
+  DESCEND_OPTIMIZERS(DESCEND_ROW)
+#undef DESCEND_ROW
+      kRows
+};
+#define DESCEND_ROW(name) \
+  static_assert(std::is_same_v<std::variant_alternative_t<k##name, Optimizer>, name>);
+DESCEND_OPTIMIZERS(DESCEND_ROW)
+#undef DESCEND_ROW
+static_assert(kRows == std::variant_size_v<Optimizer>);
+
+void check_field(const char* optimizer, const char* field, double value, Range range) {
+  const char* expected = nullptr;
+  switch (range) {
+    case Range::positive:
+      if (!(value > 0 && std::isfinite(value))) expected = "a finite number above 0";
+      break;
+    case Range::non_negative:
+      if (!(value >= 0 && std::isfinite(value))) expected = "a finite number of at least 0";
+      break;
+    case Range::unit:
+      if (!(value >= 0 && value < 1)) expected = "in [0, 1)";
+      break;
+  }
+  if (expected != nullptr) {
+    throw core::invalid(optimizer, ": ", field, " must be ", expected, ", got ", value, ".");
+  }
+}
+
+template <class T>
+void update_arrays(const Optimizer& optimizer, std::uint64_t step, VectorView theta,
+                   ConstVectorView gradient, const std::vector<VectorView>& state) {
+  kernels::UpdateArguments<T> arguments{};
+  arguments.hyperparameters =
+      std::visit([](const auto& rule) -> const void* { return &rule; }, optimizer);
+  arguments.step = step;
+  arguments.decay = true;
+  arguments.count = theta.size();
+  arguments.theta = static_cast<T*>(theta.data());
+  arguments.gradient = static_cast<const T*>(gradient.data());
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    arguments.state[i] = static_cast<T*>(state[i].data());
+  }
+  const core::FlushToZero flush;
+  kernels::kernels_of<T>(kernels::kernel_table()).update[optimizer.index()](arguments);
+}
+
+void check_vector(const char* what, std::size_t size, DType dtype, VectorView theta) {
+  if (size != theta.size() || dtype != theta.dtype()) {
+    throw core::invalid("update: ", what, " has ", size, " elements of ", name(dtype),
+                        ", but theta has ", theta.size(), " of ", name(theta.dtype()), ".");
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> optimizer_names() {
+#define DESCEND_ROW(name) name::kName,
+  return {DESCEND_OPTIMIZERS(DESCEND_ROW)};
+#undef DESCEND_ROW
+}
+
+std::string name(const Optimizer& optimizer) {
+  return std::visit([](const auto& rule) { return std::string(rule.kName); }, optimizer);
+}
+
+void validate(const Optimizer& optimizer) {
+  std::visit(
+      [](const auto& rule) {
+        using Rule = std::decay_t<decltype(rule)>;
+        Rule::visit(rule, [](const char* field, const auto& value, auto... range) {
+          if constexpr (sizeof...(range) == 1) check_field(Rule::kName, field, value, range...);
+          (void)field;
+          (void)value;
+        });
+      },
+      optimizer);
+  const SGD* sgd = std::get_if<SGD>(&optimizer);
+  if (sgd != nullptr && sgd->nesterov && sgd->momentum == 0.0) {
+    throw core::invalid("SGD: nesterov needs a momentum above 0, got 0.");
+  }
+}
+
+std::size_t state_vectors(const Optimizer& optimizer) {
+  return std::visit([](const auto& rule) { return rule.state_vectors(); }, optimizer);
+}
+
+void update(const Optimizer& optimizer, std::uint64_t step, VectorView theta,
+            ConstVectorView gradient, const std::vector<VectorView>& state) {
+  validate(optimizer);
+  if (step == 0) throw core::invalid("update: step counts from 1, got 0.");
+  check_vector("the gradient", gradient.size(), gradient.dtype(), theta);
+  if (state.size() != state_vectors(optimizer)) {
+    throw core::invalid("update: ", name(optimizer), " keeps ", state_vectors(optimizer),
+                        " vectors of state, got ", state.size(), ".");
+  }
+  for (const VectorView& vector : state) {
+    check_vector("the state", vector.size(), vector.dtype(), theta);
+  }
+  if (theta.dtype() == DType::float32) {
+    update_arrays<float>(optimizer, step, theta, gradient, state);
+  } else {
+    update_arrays<double>(optimizer, step, theta, gradient, state);
+  }
+}
+
+}  // namespace descend

@@ -1,0 +1,14 @@
+// descend: feed-forward networks trained by gradient descent.
+#pragma once
+
+#include "descend/activation.hpp"
+#include "descend/build_info.hpp"
+#include "descend/dtype.hpp"
+#include "descend/initializer.hpp"
+#include "descend/loss.hpp"
+#include "descend/matrix_view.hpp"
+#include "descend/network.hpp"
+#include "descend/ops.hpp"
+#include "descend/optimizer.hpp"
+#include "descend/stop.hpp"
+#include "descend/trainer.hpp"

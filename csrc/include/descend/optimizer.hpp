@@ -1,0 +1,162 @@
+// Optimizers: hyperparameters, and the update of anybody's arrays.
+//   g is the gradient; every operation is per element; t counts steps from 1
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "descend/matrix_view.hpp"
+
+namespace descend {
+
+/// Where a hyperparameter may lie.
+enum class Range { positive, non_negative, unit };  // > 0; >= 0; [0, 1)
+
+/// Stochastic gradient descent, with classical or Nesterov momentum.
+///
+///   v = momentum v - learning_rate g;  theta += v   (nesterov: momentum v - learning_rate g)
+///
+/// Sutskever et al. (2013); velocity form of Goodfellow, Bengio & Courville (2016), 8.3.
+/// The decay is decoupled: theta -= learning_rate weight_decay theta.
+struct SGD {
+  static constexpr const char* kName = "SGD";
+  static constexpr const char* kSummary =
+      "Stochastic gradient descent, with classical or Nesterov momentum.\n\n"
+      "``v = momentum v - learning_rate g; theta += v``; with ``nesterov``\n"
+      "``theta += momentum v - learning_rate g`` with the new v. The weight decay is decoupled:\n"
+      "``theta -= learning_rate weight_decay theta``. Sutskever et al. (2013).";
+  double learning_rate = 0.01;
+  double momentum = 0.0;
+  bool nesterov = false;      ///< needs momentum > 0
+  double weight_decay = 0.0;  ///< decoupled; weights only in a network
+
+  template <class Self, class Visitor>
+  static void visit(Self& self, Visitor&& field) {
+    field("learning_rate", self.learning_rate, Range::positive);
+    field("momentum", self.momentum, Range::unit);
+    field("nesterov", self.nesterov);
+    field("weight_decay", self.weight_decay, Range::non_negative);
+  }
+  std::size_t state_vectors() const { return momentum > 0 ? 1 : 0; }
+};
+
+/// s += g^2;  theta -= learning_rate g / (sqrt(s) + epsilon). Duchi, Hazan & Singer (2011).
+struct AdaGrad {
+  static constexpr const char* kName = "AdaGrad";
+  static constexpr const char* kSummary =
+      "AdaGrad, Duchi, Hazan & Singer (2011).\n\n"
+      "``s += g^2; theta -= learning_rate g / (sqrt(s) + epsilon)``.";
+  double learning_rate = 0.01;
+  double epsilon = 1e-10;
+
+  template <class Self, class Visitor>
+  static void visit(Self& self, Visitor&& field) {
+    field("learning_rate", self.learning_rate, Range::positive);
+    field("epsilon", self.epsilon, Range::positive);
+  }
+  std::size_t state_vectors() const { return 1; }
+};
+
+/// s = rho s + (1 - rho) g^2;  d = learning_rate g / (sqrt(s) + epsilon);  theta -= d, or with
+/// momentum v = momentum v + d;  theta -= v. Tieleman & Hinton (2012).
+struct RMSProp {
+  static constexpr const char* kName = "RMSProp";
+  static constexpr const char* kSummary =
+      "RMSProp, Tieleman & Hinton (2012), with optional momentum on the step.\n\n"
+      "``s = rho s + (1 - rho) g^2; d = learning_rate g / (sqrt(s) + epsilon); theta -= d``;\n"
+      "with momentum ``v = momentum v + d; theta -= v``.";
+  double learning_rate = 0.001;
+  double rho = 0.9;
+  double epsilon = 1e-7;
+  double momentum = 0.0;
+
+  template <class Self, class Visitor>
+  static void visit(Self& self, Visitor&& field) {
+    field("learning_rate", self.learning_rate, Range::positive);
+    field("rho", self.rho, Range::unit);
+    field("epsilon", self.epsilon, Range::positive);
+    field("momentum", self.momentum, Range::unit);
+  }
+  std::size_t state_vectors() const { return momentum > 0 ? 2 : 1; }
+};
+
+/// m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
+/// theta -= learning_rate m_hat / (sqrt(v_hat) + epsilon), m_hat = m / (1 - beta1^t),
+/// v_hat = v / (1 - beta2^t). Kingma & Ba (2015).
+struct Adam {
+  static constexpr const char* kName = "Adam";
+  static constexpr const char* kSummary =
+      "Adam, Kingma & Ba (2015).\n\n"
+      "``m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;``\n"
+      "``theta -= learning_rate m_hat / (sqrt(v_hat) + epsilon)`` with the bias-corrected\n"
+      "``m_hat = m / (1 - beta1^t)`` and ``v_hat = v / (1 - beta2^t)``.";
+  double learning_rate = 0.001;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+
+  template <class Self, class Visitor>
+  static void visit(Self& self, Visitor&& field) {
+    field("learning_rate", self.learning_rate, Range::positive);
+    field("beta1", self.beta1, Range::unit);
+    field("beta2", self.beta2, Range::unit);
+    field("epsilon", self.epsilon, Range::positive);
+  }
+  std::size_t state_vectors() const { return 2; }
+};
+
+/// Adam with decoupled decay: theta -= learning_rate weight_decay theta before the step.
+/// Loshchilov & Hutter (2019).
+struct AdamW {
+  static constexpr const char* kName = "AdamW";
+  static constexpr const char* kSummary =
+      "Adam with decoupled weight decay, Loshchilov & Hutter (2019).\n\n"
+      "``theta -= learning_rate weight_decay theta`` beside Adam's step.";
+  double learning_rate = 0.001;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 0.01;  ///< weights only in a network
+
+  template <class Self, class Visitor>
+  static void visit(Self& self, Visitor&& field) {
+    field("learning_rate", self.learning_rate, Range::positive);
+    field("beta1", self.beta1, Range::unit);
+    field("beta2", self.beta2, Range::unit);
+    field("epsilon", self.epsilon, Range::positive);
+    field("weight_decay", self.weight_decay, Range::non_negative);
+  }
+  std::size_t state_vectors() const { return 2; }
+};
+
+/// One row an optimizer; its update stands in kernels/update_rules.hpp.
+#define DESCEND_OPTIMIZERS(ROW) \
+  ROW(SGD)                      \
+  ROW(AdaGrad)                  \
+  ROW(RMSProp)                  \
+  ROW(Adam)                     \
+  ROW(AdamW)
+
+/// The alternative's index is the row's place in DESCEND_OPTIMIZERS.
+using Optimizer = std::variant<SGD, AdaGrad, RMSProp, Adam, AdamW>;
+
+/// Every name, in the order of the list.
+std::vector<std::string> optimizer_names();
+std::string name(const Optimizer& optimizer);
+/// Throws std::invalid_argument where a hyperparameter is out of range or not a number.
+void validate(const Optimizer& optimizer);
+/// How many vectors of theta's size the optimizer keeps; they start at 0.
+std::size_t state_vectors(const Optimizer& optimizer);
+
+/// Applies step number `step` (from 1) to `theta` in place, in one pass.
+///
+/// `gradient` and each of `state` have theta's dtype and size; state holds
+/// state_vectors(optimizer) vectors, zero before the first step. The decay acts on everything
+/// given. Throws std::invalid_argument, changing nothing, on a mismatch.
+void update(const Optimizer& optimizer, std::uint64_t step, VectorView theta,
+            ConstVectorView gradient, const std::vector<VectorView>& state);
+
+}  // namespace descend

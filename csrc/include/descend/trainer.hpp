@@ -1,0 +1,103 @@
+// Training: minibatches, epochs, stopping conditions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <vector>
+
+#include "descend/loss.hpp"
+#include "descend/matrix_view.hpp"
+#include "descend/network.hpp"
+#include "descend/optimizer.hpp"
+#include "descend/stop.hpp"
+
+namespace descend {
+
+/// The training loss of a step was NaN or infinite; that step's update was not applied.
+class NonFiniteLoss : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct TrainerOptions {
+  std::optional<std::size_t> batch_size = 64;  ///< rows a step; empty: all, batch gradient descent
+  bool shuffle = true;                         ///< a new order of the rows each epoch
+  std::uint64_t seed = 0;                      ///< of the shuffle and the dropout masks
+  int threads = 0;                             ///< 0: as many as the work is worth
+};
+
+/// What one finished epoch gave.
+struct EpochReport {
+  std::size_t epoch;  ///< from 1, over the trainer's life
+  double loss;
+  std::optional<double> validation_loss;
+  std::size_t rows;     ///< visited in this epoch
+  std::size_t steps;    ///< in this run so far
+  double seconds;       ///< of this run so far
+};
+
+struct FitOptions {
+  std::size_t epochs = 1;
+  Stop stop{};
+  ConstVectorView sample_weight{};        ///< empty or (rows), finite, >= 0, not all 0
+  ConstMatrixView validation_inputs{};    ///< empty, or (rows, inputs)
+  Targets validation_targets{};
+  /// Called after each epoch, outside every lock; false ends the run as interrupted.
+  std::function<bool(const EpochReport&)> on_epoch{};
+  /// Asked every few milliseconds from the calling thread; true ends the run as interrupted.
+  std::function<bool()> interrupted{};
+};
+
+struct History {
+  std::vector<double> loss;             ///< mean J of each epoch, over the rows visited
+  std::vector<double> validation_loss;  ///< J on the validation rows after each epoch
+  std::size_t steps = 0;
+  double seconds = 0.0;
+  StopReason stop_reason = StopReason::epochs;
+};
+
+/// Trains a network, whose parameters it shares: `network` may be moved or destroyed.
+///
+/// Not for two threads at once: a call during a call throws std::runtime_error. Every call
+/// checks its data first and throws std::invalid_argument, changing nothing, where they do not
+/// fit; throws NonFiniteLoss where the loss is NaN or infinite, keeping the parameters and the
+/// optimizer's state of the step before.
+class Trainer {
+ public:
+  Trainer(const Network& network, Loss loss, Optimizer optimizer = Adam{},
+          TrainerOptions options = {});
+  Trainer(Trainer&&) noexcept;
+  Trainer& operator=(Trainer&&) noexcept;
+  ~Trainer();
+
+  /// Runs up to options.epochs epochs over (inputs, targets). With patience, the parameters of
+  /// the lowest validation loss are restored at the end.
+  History fit(ConstMatrixView inputs, const Targets& targets, const FitOptions& options = {});
+
+  /// One epoch, visiting `order` (row indices, in visiting order) where it is given and the
+  /// shuffled rows otherwise. Returns the mean loss over the rows visited, each taken before
+  /// the update of its step.
+  double run_epoch(ConstMatrixView inputs, const Targets& targets,
+                   const std::vector<std::size_t>* order = nullptr,
+                   ConstVectorView sample_weight = {},
+                   const std::function<bool()>& interrupted = {});
+
+  /// One optimizer step on a single minibatch: `inputs` (rows, inputs). Returns the loss
+  /// before the update. Algorithm 8.1 of Goodfellow, Bengio & Courville (2016).
+  double step(ConstMatrixView inputs, const Targets& targets, ConstVectorView sample_weight = {});
+
+  /// The network trained, sharing its parameters.
+  Network network() const;
+  std::size_t epoch() const;  ///< epochs begun and not failed so far
+  std::size_t steps() const;  ///< optimizer steps done so far
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace descend

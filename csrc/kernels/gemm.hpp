@@ -1,0 +1,242 @@
+// Matrix products over panels, and the dense layer's three products built on them.
+//   x (rows, inputs)  w (inputs, units)  b (units)  z = x w + b  a = f(z)  d_v = dJ/dv
+// Every element of a product is one ascending chain of fused multiply-adds that starts from 0;
+// blocks of the depth go on from the sum so far. Nothing here allocates, throws or starts threads.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/activations.hpp"
+#include "kernels/kernel_table.hpp"
+
+namespace descend::kernels::DESCEND_ISA_NAMESPACE {
+namespace {
+
+// The register tile: accumulators must leave room for a row of the right operand.
+constexpr std::size_t kTileRows = 6;
+#ifdef __AVX512F__
+constexpr std::size_t kTileGroups = 4;
+#else
+constexpr std::size_t kTileGroups = 1;
+#endif
+
+// How the left operand stands: element (row, k) at row * ld + k, or at k * ld + row.
+enum class Left { by_rows, transposed };
+
+// c (kRows, kGroups groups) = [c +] a (kRows, depth) b (depth, kGroups groups)
+template <class T, int kRows, int kGroups, Left kLeft>
+void multiply_tile(std::size_t depth, const T* a, std::size_t ld_a, const T* b, std::size_t ld_b,
+                   T* c, std::size_t ld_c, bool accumulate) {
+  Vec<T> sums[kRows][kGroups];
+  for (int row = 0; row < kRows; ++row) {
+    for (int group = 0; group < kGroups; ++group) {
+      sums[row][group] = accumulate ? Vec<T>::load(c + row * ld_c + group * kGroup<T>)
+                                    : Vec<T>::zero();
+    }
+  }
+  for (std::size_t k = 0; k < depth; ++k) {
+    Vec<T> b_row[kGroups];
+    for (int group = 0; group < kGroups; ++group) {
+      b_row[group] = Vec<T>::load(b + k * ld_b + group * kGroup<T>);
+    }
+    for (int row = 0; row < kRows; ++row) {
+      const T* element = kLeft == Left::by_rows ? a + row * ld_a + k : a + k * ld_a + row;
+      const Vec<T> a_element = Vec<T>::broadcast(*element);
+      for (int group = 0; group < kGroups; ++group) {
+        sums[row][group] = fma(a_element, b_row[group], sums[row][group]);
+      }
+    }
+  }
+  for (int row = 0; row < kRows; ++row) {
+    for (int group = 0; group < kGroups; ++group) {
+      sums[row][group].store(c + row * ld_c + group * kGroup<T>);
+    }
+  }
+}
+
+template <class T>
+using Tile = void (*)(std::size_t, const T*, std::size_t, const T*, std::size_t, T*, std::size_t,
+                      bool);
+
+template <class T, int kGroups, Left kLeft>
+Tile<T> tile_of_rows(std::size_t rows) {
+  constexpr Tile<T> kTiles[kTileRows] = {
+      multiply_tile<T, 1, kGroups, kLeft>, multiply_tile<T, 2, kGroups, kLeft>,
+      multiply_tile<T, 3, kGroups, kLeft>, multiply_tile<T, 4, kGroups, kLeft>,
+      multiply_tile<T, 5, kGroups, kLeft>, multiply_tile<T, 6, kGroups, kLeft>};
+  return kTiles[rows - 1];
+}
+
+template <class T, Left kLeft>
+Tile<T> tile_of(std::size_t rows, std::size_t groups) {
+#ifdef __AVX512F__
+  switch (groups) {
+    case 4: return tile_of_rows<T, 4, kLeft>(rows);
+    case 3: return tile_of_rows<T, 3, kLeft>(rows);
+    case 2: return tile_of_rows<T, 2, kLeft>(rows);
+    default: return tile_of_rows<T, 1, kLeft>(rows);
+  }
+#else
+  (void)groups;
+  return tile_of_rows<T, 1, kLeft>(rows);
+#endif
+}
+
+// c (rows, groups) = [c +] a (rows, depth) b (depth, groups), the rows in tiles of equal height:
+// 32 rows are 6 + 6 + 5 + 5 + 5 + 5, since a tile of 2 would wait for its own sums.
+template <class T, Left kLeft>
+void multiply_rows(std::size_t rows, std::size_t depth, std::size_t groups, const T* a,
+                   std::size_t ld_a, const T* b, std::size_t ld_b, T* c, std::size_t ld_c,
+                   bool accumulate) {
+  const std::size_t tiles = (rows + kTileRows - 1) / kTileRows;
+  const std::size_t low = rows / tiles, higher = rows % tiles;
+  const Tile<T> low_tile = tile_of<T, kLeft>(low, groups);
+  const Tile<T> high_tile = higher == 0 ? low_tile : tile_of<T, kLeft>(low + 1, groups);
+  std::size_t row = 0;
+  for (std::size_t tile = 0; tile < tiles; ++tile) {
+    const bool high = tile < higher;
+    const T* a_tile = kLeft == Left::by_rows ? a + row * ld_a : a + row;
+    (high ? high_tile : low_tile)(depth, a_tile, ld_a, b, ld_b, c + row * ld_c, ld_c, accumulate);
+    row += low + (high ? 1 : 0);
+  }
+}
+
+// c (rows, width) = [c +] a (rows, depth) b (depth, width) for one panel of `width` columns.
+template <class T, Left kLeft>
+void multiply_panel(std::size_t rows, std::size_t depth, std::size_t width, const T* a,
+                    std::size_t ld_a, const T* b, std::size_t ld_b, T* c, std::size_t ld_c,
+                    bool accumulate) {
+  for (std::size_t k = 0; k < depth; k += kDepthBlock) {
+    const std::size_t block = depth - k < kDepthBlock ? depth - k : kDepthBlock;
+    const T* a_block = kLeft == Left::by_rows ? a + k : a + k * ld_a;
+    for (std::size_t column = 0; column < width; column += kTileGroups * kGroup<T>) {
+      const std::size_t rest = (width - column) / kGroup<T>;
+      multiply_rows<T, kLeft>(rows, block, rest < kTileGroups ? rest : kTileGroups, a_block, ld_a,
+                              b + k * ld_b + column, ld_b, c + column, ld_c, accumulate || k > 0);
+    }
+  }
+}
+
+// z += b and a = f(z) over padded rows; z may be a.
+template <class T, template <class> class F>
+void bias_and_activation(std::size_t rows, std::size_t width, const T* b, T* z, T* a,
+                         std::size_t ld) {
+  for (std::size_t row = 0; row < rows; ++row) {
+    for (std::size_t column = 0; column < width; column += kGroup<T>) {
+      T* z_group = z + row * ld + column;
+      const Vec<T> z_value = Vec<T>::load(z_group) + Vec<T>::load(b + column);
+      if (z != a) z_value.store(z_group);
+      F<T>::value(z_value).store(a + row * ld + column);
+    }
+  }
+}
+
+template <class T, template <class> class F>
+void activation_backward(std::size_t rows, std::size_t columns, T* d, std::size_t ld_d,
+                         const T* z_or_a, std::size_t ld_z_or_a) {
+  for (std::size_t row = 0; row < rows; ++row) {
+    for (std::size_t column = 0; column < columns; column += kGroup<T>) {
+      const Vec<T> derivative = F<T>::derivative(Vec<T>::load(z_or_a + row * ld_z_or_a + column));
+      T* d_group = d + row * ld_d + column;
+      (Vec<T>::load(d_group) * derivative).store(d_group);
+    }
+  }
+}
+
+#define DESCEND_ROW(name, from) bias_and_activation<T, activations::name>,
+template <class T>
+constexpr void (*kBiasAndActivation[])(std::size_t, std::size_t, const T*, T*, T*, std::size_t) = {
+    DESCEND_ACTIVATIONS(DESCEND_ROW)};
+#undef DESCEND_ROW
+#define DESCEND_ROW(name, from) activation_backward<T, activations::name>,
+template <class T>
+constexpr void (*kActivationBackward[])(std::size_t, std::size_t, T*, std::size_t, const T*,
+                                        std::size_t) = {DESCEND_ACTIVATIONS(DESCEND_ROW)};
+#undef DESCEND_ROW
+
+// So many rows that a block of outputs is still in the first cache when f comes over it.
+constexpr std::size_t kRowBlock = 96;
+
+template <class T>
+void dense_forward(const DenseForward<T>& layer) {
+  T* const z = layer.z == nullptr ? layer.a : layer.z;
+  const auto finish = kBiasAndActivation<T>[static_cast<int>(layer.activation)];
+  for (std::size_t column = 0; column < layer.units; column += kPanel<T>) {
+    const std::size_t width = panel_width<T>(layer.units, column);
+    const T* w = layer.w + layer.inputs * column;
+    for (std::size_t row = 0; row < layer.rows; row += kRowBlock) {
+      const std::size_t rows = layer.rows - row < kRowBlock ? layer.rows - row : kRowBlock;
+      const std::size_t place = row * layer.ld_a + column;
+      multiply_panel<T, Left::by_rows>(rows, layer.inputs, width, layer.x + row * layer.ld_x,
+                                       layer.ld_x, w, width, z + place, layer.ld_a, false);
+      finish(rows, width, layer.b + column, z + place, layer.a + place, layer.ld_a);
+    }
+  }
+}
+
+// out (units, width) = w[input .. input + width, unit_begin .. unit_end] transposed; columns past
+// the last input are 0.
+template <class T>
+void transpose_weights(const DenseBackwardInput<T>& layer, std::size_t input, std::size_t width,
+                       std::size_t unit_begin, std::size_t unit_end, T* out) {
+  for (std::size_t unit = unit_begin; unit < unit_end; unit += kGroup<T>) {
+    const std::size_t panel = unit / kPanel<T> * kPanel<T>;
+    const std::size_t ld_w = panel_width<T>(layer.units, panel);
+    const T* w = layer.w + layer.inputs * panel + (unit - panel);
+    for (std::size_t column = 0; column < width; column += kGroup<T>) {
+      T* block = out + (unit - unit_begin) * width + column;
+      const std::size_t first = input + column;
+      if (first + kGroup<T> <= layer.inputs) {
+        transpose_block(w + first * ld_w, ld_w, block, width);
+        continue;
+      }
+      for (std::size_t i = 0; i < kGroup<T>; ++i) {
+        for (std::size_t j = 0; j < kGroup<T>; ++j) {
+          block[j * width + i] = first + i < layer.inputs ? w[(first + i) * ld_w + j] : T{0};
+        }
+      }
+    }
+  }
+}
+
+template <class T>
+void dense_backward_input(const DenseBackwardInput<T>& layer) {
+  const auto derive = kActivationBackward<T>[static_cast<int>(layer.activation_below)];
+  for (std::size_t input = 0; input < layer.inputs; input += kPanel<T>) {
+    const std::size_t width = panel_width<T>(layer.inputs, input);
+    T* d = layer.d_z_below + input;
+    for (std::size_t unit = 0; unit < layer.units; unit += kDepthBlock) {
+      const std::size_t rest = layer.units - unit;
+      const std::size_t depth = rest < kDepthBlock ? rest : kDepthBlock;
+      transpose_weights(layer, input, width, unit, unit + depth, layer.scratch);
+      multiply_panel<T, Left::by_rows>(layer.rows, depth, width, layer.d_z + unit, layer.ld_d_z,
+                                       layer.scratch, width, d, layer.ld_below, unit > 0);
+    }
+    if (layer.z_or_a_below != nullptr) {
+      derive(layer.rows, width, d, layer.ld_below, layer.z_or_a_below + input, layer.ld_below);
+    }
+  }
+}
+
+template <class T>
+void dense_backward_weights(const DenseBackwardWeights<T>& layer) {
+  const std::size_t width = panel_width<T>(layer.units, layer.column_begin);
+  multiply_panel<T, Left::transposed>(layer.input_end - layer.input_begin, layer.rows, width,
+                                      layer.x + layer.input_begin, layer.ld_x,
+                                      layer.d_z + layer.column_begin, layer.ld_d_z, layer.d_w,
+                                      width, layer.accumulate);
+}
+
+template <class T>
+void dense_backward_bias(const DenseBackwardBias<T>& layer) {
+  for (std::size_t column = 0; column < layer.columns; column += kGroup<T>) {
+    Vec<T> sum = layer.accumulate ? Vec<T>::load(layer.d_b + column) : Vec<T>::zero();
+    for (std::size_t row = 0; row < layer.rows; ++row) {
+      sum = sum + Vec<T>::load(layer.d_z + row * layer.ld_d_z + column);
+    }
+    sum.store(layer.d_b + column);
+  }
+}
+
+}  // namespace
+}  // namespace descend::kernels::DESCEND_ISA_NAMESPACE

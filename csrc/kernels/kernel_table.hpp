@@ -1,0 +1,175 @@
+// The kernels of one instruction set, as plain function pointers over raw memory.
+//   x (rows, inputs)  w (inputs, units)  b (units)  z = x w + b  a = f(z)  d_v = dJ/dv
+// Matrices are row-major with `ld_` elements between row starts and zero-padded to whole groups,
+// but for paneled ones (panels.hpp). Nothing here allocates, throws or starts threads.
+// Every instruction set gives the same bits: each output element is one ascending chain of fused
+// multiply-adds, and sums across lanes follow one fixed tree.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "descend/activation.hpp"
+#include "descend/dtype.hpp"
+#include "descend/loss.hpp"
+#include "descend/optimizer.hpp"
+#include "kernels/panels.hpp"
+
+namespace descend::kernels {
+
+#define DESCEND_COUNT_ROW(...) +1
+constexpr int kActivationCount = 0 DESCEND_ACTIVATIONS(DESCEND_COUNT_ROW);
+constexpr int kLossCount = 0 DESCEND_LOSSES(DESCEND_COUNT_ROW);
+constexpr int kOptimizerCount = 0 DESCEND_OPTIMIZERS(DESCEND_COUNT_ROW);
+
+/// Scalar functions by element, as the kernels compute them.
+#define DESCEND_FUNCTIONS(ROW) \
+  ROW(exp) ROW(expm1) ROW(log) ROW(log1p) ROW(tanh) ROW(sigmoid) ROW(normal_cdf)
+#define DESCEND_ROW(name) name,
+enum class Function { DESCEND_FUNCTIONS(DESCEND_ROW) };
+#undef DESCEND_ROW
+constexpr int kFunctionCount = 0 DESCEND_FUNCTIONS(DESCEND_COUNT_ROW);
+#undef DESCEND_COUNT_ROW
+
+/// z = x w + b and a = f(z) for `rows` rows of x.
+template <class T>
+struct DenseForward {
+  std::size_t rows, inputs, units;
+  const T* x;
+  std::size_t ld_x;  ///< x is read only in its `inputs` columns
+  const T* w;        ///< paneled
+  const T* b;        ///< padded
+  T* z;              ///< written where the derivative needs z; may be null otherwise
+  T* a;              ///< padded rows; not z
+  std::size_t ld_a;  ///< of z and a
+  Activation activation;
+};
+
+/// d_z of the layer below: (d_z w^T) f'(z below), for `rows` rows.
+template <class T>
+struct DenseBackwardInput {
+  std::size_t rows, inputs, units;
+  const T* d_z;  ///< (rows, units)
+  std::size_t ld_d_z;
+  const T* w;             ///< paneled (inputs, units)
+  const T* z_or_a_below;  ///< (rows, inputs) of the layer below; null where identity
+  T* d_z_below;           ///< (rows, inputs)
+  std::size_t ld_below;   ///< of both
+  Activation activation_below;
+  T* scratch;  ///< kTransposeScratch<T> elements
+};
+
+/// Part of d_w = x^T d_z: rows [input_begin, input_end) of the panel of columns that starts at
+/// column_begin. The panel's rows stand one after the other in `d_w`, which is what the weights'
+/// layout has there too. With `accumulate` the sums go on from what d_w holds.
+template <class T>
+struct DenseBackwardWeights {
+  std::size_t rows, units;
+  std::size_t input_begin, input_end;
+  std::size_t column_begin;
+  const T* x;
+  std::size_t ld_x;
+  const T* d_z;  ///< (rows, units)
+  std::size_t ld_d_z;
+  T* d_w;  ///< (input_end - input_begin, panel_width)
+  bool accumulate;
+};
+
+/// d_b = the column sums of d_z, over `columns` columns in whole groups.
+template <class T>
+struct DenseBackwardBias {
+  std::size_t rows, columns;
+  const T* d_z;
+  std::size_t ld_d_z;
+  T* d_b;
+  bool accumulate;
+};
+
+/// The losses L_i of `rows` rows and d_outputs = scale_i dL_i / d outputs.
+template <class T>
+struct LossArguments {
+  std::size_t rows, outputs;
+  const T* f;  ///< (rows, outputs)
+  std::size_t ld_f;
+  const T* y;  ///< (rows, outputs), or null where labels are given
+  std::size_t ld_y;
+  const std::int32_t* labels;  ///< (rows), or null
+  const T* scale;              ///< (rows): w_i / sum w; null: losses only
+  T* d_outputs;                ///< (rows, outputs); null: losses only
+  std::size_t ld_d;
+  T* losses;  ///< (rows)
+};
+
+/// One optimizer step over `count` elements; padding must hold zeros and keeps them.
+template <class T>
+struct UpdateArguments {
+  const void* hyperparameters;  ///< the struct of optimizer.hpp that the row names
+  std::uint64_t step;           ///< from 1
+  bool decay;                   ///< false for biases
+  std::size_t count;
+  T* theta;
+  const T* gradient;
+  T* state[2];
+};
+
+/// Rows `order[first + i]` (or first + i where order is null) of a matrix of either dtype.
+template <class T>
+struct GatherArguments {
+  std::size_t rows, columns;
+  const void* source;
+  DType source_dtype;
+  std::size_t ld_source;
+  const std::size_t* order;
+  std::size_t first;
+  T* out;
+  std::size_t ld_out;
+};
+
+template <class T>
+struct Kernels {
+  void (*dense_forward)(const DenseForward<T>&);
+  void (*dense_backward_input)(const DenseBackwardInput<T>&);
+  void (*dense_backward_weights)(const DenseBackwardWeights<T>&);
+  void (*dense_backward_bias)(const DenseBackwardBias<T>&);
+  /// d_z = d_a f'(z), in place over padded rows; `z_or_a` as derivative_needs_z says.
+  void (*activation_backward[kActivationCount])(std::size_t rows, std::size_t columns, T* d,
+                                                std::size_t ld_d, const T* z_or_a,
+                                                std::size_t ld_z_or_a);
+  void (*loss[kLossCount])(const LossArguments<T>&);
+  void (*update[kOptimizerCount])(const UpdateArguments<T>&);
+  void (*gather_rows)(const GatherArguments<T>&);
+  /// out = x * y by element.
+  void (*multiply)(std::size_t count, const T* x, const T* y, T* out);
+  bool (*all_finite)(std::size_t count, const T* x);
+  /// sum_i (x_i - y_i)^2 in double.
+  double (*squared_distance)(std::size_t count, const T* x, const T* y);
+  /// sum_i weights_i x_i in double; weights null: all 1.
+  double (*weighted_sum)(std::size_t count, const T* x, const double* weights);
+  void (*evaluate[kFunctionCount])(std::size_t count, const T* x, T* out);
+};
+
+struct KernelTable {
+  const char* isa;
+  Kernels<float> float32;
+  Kernels<double> float64;
+};
+
+template <class T>
+const Kernels<T>& kernels_of(const KernelTable& table);
+template <>
+inline const Kernels<float>& kernels_of<float>(const KernelTable& table) {
+  return table.float32;
+}
+template <>
+inline const Kernels<double>& kernels_of<double>(const KernelTable& table) {
+  return table.float64;
+}
+
+/// Depth of the blocks in which long sums are taken, so that a panel's block stays in cache.
+constexpr std::size_t kDepthBlock = 512;
+
+/// Elements of scratch for DenseBackwardInput.
+template <class T>
+constexpr std::size_t kTransposeScratch = kDepthBlock * kPanel<T>;
+
+}  // namespace descend::kernels

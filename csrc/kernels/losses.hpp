@@ -1,0 +1,162 @@
+// Losses L(f, y) of rows and their gradients, one struct for each row of loss.hpp.
+//   f (rows, outputs)  y (rows, outputs)  d_outputs = scale_i dL_i / df
+// A loss that is a sum over outputs gives value() and derivative() of one group of outputs and
+// leaves the rows to SumOverOutputs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/kernel_table.hpp"
+#include "kernels/math.hpp"
+
+namespace descend::kernels::DESCEND_ISA_NAMESPACE {
+namespace {
+namespace losses {
+
+/// The group of outputs from `column` on: `lanes` of them are there.
+struct Group {
+  std::size_t column, lanes;
+};
+
+/// Calls body(Group) for each group of a row of `outputs`.
+template <class T, class Body>
+DESCEND_INLINE void for_each_group(std::size_t outputs, Body&& body) {
+  for (std::size_t column = 0; column < outputs; column += kGroup<T>) {
+    const std::size_t rest = outputs - column;
+    body(Group{column, rest < kGroup<T> ? rest : kGroup<T>});
+  }
+}
+
+/// `x` in the lanes that are there, `other` in the rest.
+template <class T>
+DESCEND_INLINE Vec<T> where_there(Group group, Vec<T> x, Vec<T> other) {
+  const Vec<T> lanes = Vec<T>::broadcast(static_cast<T>(group.lanes));
+  return select(less(Vec<T>::lane_index(), lanes), x, other);
+}
+
+template <class T, template <class> class L>
+struct SumOverOutputs {
+  static void rows(const LossArguments<T>& loss) {
+    for (std::size_t row = 0; row < loss.rows; ++row) {
+      const T* f_row = loss.f + row * loss.ld_f;
+      const T* y_row = loss.y + row * loss.ld_y;
+      Vec<T> total = Vec<T>::zero();
+      for_each_group<T>(loss.outputs, [&](Group group) {
+        const Vec<T> f = Vec<T>::load_first(f_row + group.column, group.lanes);
+        const Vec<T> y = Vec<T>::load_first(y_row + group.column, group.lanes);
+        total = total + where_there(group, L<T>::value(f, y), Vec<T>::zero());
+        if (loss.d_outputs != nullptr) {
+          const Vec<T> d = Vec<T>::broadcast(loss.scale[row]) * L<T>::derivative(f, y);
+          d.store_first(loss.d_outputs + row * loss.ld_d + group.column, group.lanes);
+        }
+      });
+      loss.losses[row] = sum(total);
+    }
+  }
+};
+
+template <class T>
+struct squared_error : SumOverOutputs<T, squared_error> {
+  static DESCEND_INLINE Vec<T> value(Vec<T> f, Vec<T> y) {
+    const Vec<T> d = f - y;
+    return d * d * Vec<T>::broadcast(T(0.5));
+  }
+  static DESCEND_INLINE Vec<T> derivative(Vec<T> f, Vec<T> y) { return f - y; }
+};
+
+template <class T>
+struct absolute_error : SumOverOutputs<T, absolute_error> {
+  static DESCEND_INLINE Vec<T> value(Vec<T> f, Vec<T> y) { return abs(f - y); }
+  static DESCEND_INLINE Vec<T> derivative(Vec<T> f, Vec<T> y) {
+    const Vec<T> one = Vec<T>::broadcast(1);
+    const Vec<T> above = select(less(y, f), one, Vec<T>::zero());
+    return select(less(f, y), -one, above);
+  }
+};
+
+template <class T>
+struct huber : SumOverOutputs<T, huber> {
+  static DESCEND_INLINE Vec<T> value(Vec<T> f, Vec<T> y) {
+    const Vec<T> half = Vec<T>::broadcast(T(0.5));
+    const Vec<T> size = abs(f - y);
+    return select(less(Vec<T>::broadcast(1), size), size - half, size * size * half);
+  }
+  static DESCEND_INLINE Vec<T> derivative(Vec<T> f, Vec<T> y) { return clamp(f - y, T(-1), T(1)); }
+};
+
+template <class T>
+struct sigmoid_cross_entropy : SumOverOutputs<T, sigmoid_cross_entropy> {
+  static DESCEND_INLINE Vec<T> value(Vec<T> f, Vec<T> y) {
+    return fma(-y, f, max(Vec<T>::zero(), f)) + log1p(exp(-abs(f)));
+  }
+  static DESCEND_INLINE Vec<T> derivative(Vec<T> f, Vec<T> y) { return sigmoid(f) - y; }
+};
+
+template <class T>
+struct poisson : SumOverOutputs<T, poisson> {
+  static DESCEND_INLINE Vec<T> value(Vec<T> f, Vec<T> y) { return fma(-y, f, exp(f)); }
+  static DESCEND_INLINE Vec<T> derivative(Vec<T> f, Vec<T> y) { return exp(f) - y; }
+};
+
+template <class T>
+struct softmax_cross_entropy {
+  static void rows(const LossArguments<T>& loss) {
+    for (std::size_t row = 0; row < loss.rows; ++row) {
+      const T* f_row = loss.f + row * loss.ld_f;
+      T* d_row = loss.d_outputs == nullptr ? nullptr : loss.d_outputs + row * loss.ld_d;
+      // exp overflows where f is large: take the row's maximum off first.
+      const Vec<T> highest = Vec<T>::broadcast(row_maximum(f_row, loss.outputs));
+      Vec<T> exp_sum = Vec<T>::zero(), y_sum = Vec<T>::zero(), y_below = Vec<T>::zero();
+      for_each_group<T>(loss.outputs, [&](Group group) {
+        const Vec<T> f = Vec<T>::load_first(f_row + group.column, group.lanes);
+        const Vec<T> y = targets(loss, row, group);
+        const Vec<T> e = where_there(group, exp(f - highest), Vec<T>::zero());
+        exp_sum = exp_sum + e;
+        y_sum = y_sum + y;
+        // An output of -infinity costs nothing where its target is 0.
+        const Vec<T> below = select(equal(y, Vec<T>::zero()), Vec<T>::zero(), y * (highest - f));
+        y_below = y_below + below;
+        if (d_row != nullptr) e.store_first(d_row + group.column, group.lanes);
+      });
+      // - sum_j y_j log(e_j / sum e) = sum_j y_j (highest - f_j) + (sum_j y_j) log(sum e)
+      const Vec<T> total = Vec<T>::broadcast(sum(exp_sum));
+      const Vec<T> y_total = Vec<T>::broadcast(sum(y_sum));
+      const Vec<T> value = fma(y_total, log(total), Vec<T>::broadcast(sum(y_below)));
+      value.store_first(loss.losses + row, 1);
+      if (d_row == nullptr) continue;
+      const Vec<T> factor = y_total / total;
+      for_each_group<T>(loss.outputs, [&](Group group) {
+        const Vec<T> e = Vec<T>::load_first(d_row + group.column, group.lanes);
+        const Vec<T> d = fma(e, factor, -targets(loss, row, group));
+        const Vec<T> scaled = Vec<T>::broadcast(loss.scale[row]) * d;
+        scaled.store_first(d_row + group.column, group.lanes);
+      });
+    }
+  }
+
+ private:
+  static DESCEND_INLINE T row_maximum(const T* f_row, std::size_t outputs) {
+    const Vec<T> lowest = Vec<T>::broadcast(-Constants<T>::kInfinity);
+    Vec<T> highest = lowest;
+    for_each_group<T>(outputs, [&](Group group) {
+      const Vec<T> f = Vec<T>::load_first(f_row + group.column, group.lanes);
+      highest = max(highest, where_there(group, f, lowest));
+    });
+    return maximum(highest);
+  }
+
+  /// Probabilities as given; a label as a one-hot row, found without using it as an index.
+  static DESCEND_INLINE Vec<T> targets(const LossArguments<T>& loss, std::size_t row, Group group) {
+    if (loss.labels == nullptr) {
+      return Vec<T>::load_first(loss.y + row * loss.ld_y + group.column, group.lanes);
+    }
+    const auto lane = loss.labels[row] - static_cast<std::int64_t>(group.column);
+    const auto is_label = equal(Vec<T>::lane_index(), Vec<T>::broadcast(static_cast<T>(lane)));
+    return select(is_label, Vec<T>::broadcast(1), Vec<T>::zero());
+  }
+};
+
+}  // namespace losses
+}  // namespace
+}  // namespace descend::kernels::DESCEND_ISA_NAMESPACE

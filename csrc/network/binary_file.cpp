@@ -1,0 +1,130 @@
+#include "network/binary_file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <system_error>
+
+#include "descend/network.hpp"
+
+namespace descend::network {
+
+namespace {
+
+// Some systems refuse to move more than 2 GiB at once.
+constexpr std::size_t kMostBytesAtOnce = std::size_t{1} << 30;
+
+[[noreturn]] void fail(const char* action, int error) {
+  throw FileError(std::string(action) + ": " + std::generic_category().message(error) + ".", error);
+}
+
+[[noreturn]] void fail_not_regular(mode_t mode) {
+  if (S_ISDIR(mode)) fail("not a file", EISDIR);
+  fail("not a regular file", EINVAL);
+}
+
+/// Closes its file, and removes it unless it was kept.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& folder) {
+    static std::atomic<unsigned> count{0};
+    do {
+      path_ = folder + ".descend-" + std::to_string(getpid()) + "-" + std::to_string(count++);
+      descriptor_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    } while (descriptor_ < 0 && errno == EEXIST);
+    if (descriptor_ < 0) fail("cannot create a file in its folder", errno);
+  }
+  ~TemporaryFile() {
+    if (descriptor_ >= 0) close(descriptor_);
+    if (!path_.empty()) unlink(path_.c_str());
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  void set_mode(mode_t mode) {
+    if (fchmod(descriptor_, mode) != 0) fail("cannot set its permissions", errno);
+  }
+
+  void write(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t written =
+          ::write(descriptor_, bytes.data(), std::min(bytes.size(), kMostBytesAtOnce));
+      if (written < 0 && errno != EINTR) fail("cannot be written", errno);
+      if (written > 0) bytes.remove_prefix(static_cast<std::size_t>(written));
+    }
+  }
+
+  /// Takes the place of `target` once the bytes are on the disk.
+  void keep_as(const std::string& target) {
+    if (fsync(descriptor_) != 0) fail("cannot be written", errno);
+    const int closed = close(descriptor_);
+    descriptor_ = -1;
+    if (closed != 0) fail("cannot be written", errno);
+    if (rename(path_.c_str(), target.c_str()) != 0) fail("cannot be replaced", errno);
+    path_.clear();
+  }
+
+ private:
+  std::string path_;
+  int descriptor_ = -1;
+};
+
+/// The path behind symbolic links, or `path` itself where there is nothing.
+std::string resolved(const std::string& path) {
+  const std::unique_ptr<char, void (*)(void*)> real(realpath(path.c_str(), nullptr), std::free);
+  return real ? real.get() : path;
+}
+
+}  // namespace
+
+// Opening a pipe must not wait for its writer.
+BinaryFile::BinaryFile(const std::string& path)
+    : descriptor_(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
+  if (descriptor_ < 0) fail("cannot be opened", errno);
+  struct stat status{};
+  const int error = fstat(descriptor_, &status) == 0 ? 0 : errno;
+  if (error != 0 || !S_ISREG(status.st_mode)) {
+    close(descriptor_);
+    if (error != 0) fail("cannot be read", error);
+    fail_not_regular(status.st_mode);
+  }
+  size_ = static_cast<std::size_t>(status.st_size);
+}
+
+BinaryFile::~BinaryFile() { close(descriptor_); }
+
+void BinaryFile::read(std::size_t offset, std::size_t size, void* out) const {
+  auto* bytes = static_cast<char*>(out);
+  while (size > 0) {
+    const ssize_t got =
+        pread(descriptor_, bytes, std::min(size, kMostBytesAtOnce), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail("cannot be read", errno);
+    if (got == 0) fail("was cut short while it was read", EIO);
+    bytes += got;
+    offset += static_cast<std::size_t>(got);
+    size -= static_cast<std::size_t>(got);
+  }
+}
+
+void write_file_atomically(const std::string& path,
+                           std::initializer_list<std::string_view> pieces) {
+  const std::string target = resolved(path);
+  struct stat status{};
+  const bool exists = stat(target.c_str(), &status) == 0;
+  if (exists && !S_ISREG(status.st_mode)) fail_not_regular(status.st_mode);
+  if (exists && access(target.c_str(), W_OK) != 0) fail("cannot be replaced", errno);
+
+  TemporaryFile file(target.substr(0, target.find_last_of('/') + 1));
+  if (exists) file.set_mode(status.st_mode & 07777);
+  for (const std::string_view piece : pieces) file.write(piece);
+  file.keep_as(target);
+}
+
+}  // namespace descend::network

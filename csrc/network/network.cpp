@@ -1,0 +1,198 @@
+#include "descend/network.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <utility>
+
+#include "core/checks.hpp"
+#include "core/thread_team.hpp"
+#include "engine/cpu_engine.hpp"
+#include "engine/data_checks.hpp"
+#include "engine/forward_pass.hpp"
+#include "network/model_file.hpp"
+#include "network/state.hpp"
+
+namespace descend {
+
+namespace {
+
+using core::invalid;
+using network::State;
+
+void check_threads(const char* where, int threads) {
+  if (threads < 0 || threads > core::kMostThreads) {
+    throw invalid(where, ": threads must be in 1 to ", core::kMostThreads,
+                  " (or 0 to let the work decide), got ", threads, ".");
+  }
+}
+
+void check_parameters(const char* where, const char* what, const State& state, std::size_t size,
+                      DType dtype) {
+  if (size != state.layout.count || dtype != state.spec.dtype) {
+    throw invalid(where, ": ", what, " has ", size, " elements of ", name(dtype),
+                  ", but the network has ", state.layout.count, " parameters of ",
+                  name(state.spec.dtype), ".");
+  }
+}
+
+template <class T>
+double gradient_over_rows(const State& state, const engine::Examples& examples, Loss loss,
+                          int threads, T* canonical) {
+  const std::size_t rows = examples.inputs.rows();
+  const double total = engine::weight_sum(examples.weights, {nullptr, 0, rows});
+  const std::size_t block_rows = std::min(rows, engine::kBlockRows);
+  const double flops =
+      6.0 * static_cast<double>(block_rows) * static_cast<double>(state.layout.count);
+  const int workers = core::team_size(threads, flops);
+  engine::CpuEngine<T> engine(state.spec, state.layout, loss, block_rows, workers);
+  core::AlignedBuffer<T> gradient(state.layout.size);
+  double sum = 0.0;
+  core::run_team(workers, [&](const core::Worker& worker) {
+    for (std::size_t first = 0; first < rows; first += block_rows) {
+      const engine::Minibatch batch{
+          examples, {nullptr, first, std::min(block_rows, rows - first)}, total, nullptr};
+      engine.backpropagate(worker, batch, state.theta<T>());
+      if (worker.index == 0) sum += engine.loss_sum(batch);
+      engine.gradient(worker, batch, gradient.data(), first > 0);
+      worker.wait();
+    }
+  });
+  engine::to_canonical(state.layout, gradient.data(), canonical);
+  return sum / total;
+}
+
+}  // namespace
+
+Network::Network(NetworkSpec spec, std::uint64_t seed)
+    : state_(std::make_shared<State>(std::move(spec), seed)) {}
+Network::Network(std::shared_ptr<State> state) : state_(std::move(state)) {}
+Network::Network(const Network& other) : state_(std::make_shared<State>(*other.state_)) {}
+Network::Network(Network&& other) noexcept = default;
+Network& Network::operator=(const Network& other) {
+  state_ = std::make_shared<State>(*other.state_);
+  return *this;
+}
+Network& Network::operator=(Network&& other) noexcept = default;
+Network::~Network() = default;
+
+const NetworkSpec& Network::spec() const { return state_->spec; }
+std::uint64_t Network::seed() const { return state_->seed; }
+std::size_t Network::inputs() const { return state_->spec.inputs; }
+std::size_t Network::outputs() const { return state_->spec.layers.back().units; }
+std::size_t Network::parameter_count() const { return state_->layout.count; }
+
+std::vector<LayerShape> Network::layer_shapes() const {
+  std::vector<LayerShape> shapes;
+  for (const engine::LayerLayout& layer : state_->layout.layers) shapes.push_back(layer.canonical);
+  return shapes;
+}
+
+void Network::predict(ConstMatrixView inputs, MatrixView outputs, int threads) const {
+  constexpr const char* kWhere = "Network.predict";
+  check_threads(kWhere, threads);
+  network::check_inputs(kWhere, spec(), inputs);
+  if (outputs.rows() != inputs.rows() || outputs.columns() != this->outputs() ||
+      outputs.dtype() != spec().dtype) {
+    throw invalid(kWhere, ": outputs is (", outputs.rows(), ", ", outputs.columns(), ") ",
+                  name(outputs.dtype()), ", expected (", inputs.rows(), ", ", this->outputs(),
+                  ") ", name(spec().dtype), ".");
+  }
+  const std::shared_lock lock(state_->mutex);
+  network::with_type(spec().dtype, [&](auto zero) {
+    using T = decltype(zero);
+    engine::predict<T>(spec(), state_->layout, std::as_const(*state_).theta<T>(), inputs, outputs,
+                       threads);
+  });
+}
+
+double Network::loss(ConstMatrixView inputs, const Targets& targets, Loss loss,
+                     ConstVectorView sample_weight, int threads) const {
+  constexpr const char* kWhere = "Network.loss";
+  check_threads(kWhere, threads);
+  const network::CheckedExamples examples(kWhere, *state_, inputs, targets, loss, sample_weight);
+  const std::shared_lock lock(state_->mutex);
+  return network::with_type(spec().dtype, [&](auto zero) {
+    using T = decltype(zero);
+    return engine::mean_loss<T>(spec(), state_->layout, std::as_const(*state_).theta<T>(),
+                                examples.view(), loss, threads);
+  });
+}
+
+double Network::loss_and_gradient(ConstMatrixView inputs, const Targets& targets, Loss loss,
+                                  VectorView gradient, ConstVectorView sample_weight,
+                                  int threads) const {
+  constexpr const char* kWhere = "Network.loss_and_gradient";
+  check_threads(kWhere, threads);
+  check_parameters(kWhere, "gradient", *state_, gradient.size(), gradient.dtype());
+  const network::CheckedExamples examples(kWhere, *state_, inputs, targets, loss, sample_weight);
+  const std::shared_lock lock(state_->mutex);
+  return network::with_type(spec().dtype, [&](auto zero) {
+    using T = decltype(zero);
+    return gradient_over_rows<T>(*state_, examples.view(), loss, threads,
+                                 static_cast<T*>(gradient.data()));
+  });
+}
+
+void Network::get_parameters(VectorView parameters) const {
+  check_parameters("Network.get_parameters", "parameters", *state_, parameters.size(),
+                   parameters.dtype());
+  const std::shared_lock lock(state_->mutex);
+  network::with_type(spec().dtype, [&](auto zero) {
+    using T = decltype(zero);
+    engine::to_canonical(state_->layout, std::as_const(*state_).theta<T>(),
+                         static_cast<T*>(parameters.data()));
+  });
+}
+
+void Network::set_parameters(ConstVectorView parameters) {
+  constexpr const char* kWhere = "Network.set_parameters";
+  check_parameters(kWhere, "parameters", *state_, parameters.size(), parameters.dtype());
+  engine::check_finite(kWhere, "the vector of parameters",
+                       {parameters.data(), parameters.dtype(), 1, parameters.size()},
+                       spec().dtype);
+  const std::unique_lock lock(state_->mutex);
+  network::with_type(spec().dtype, [&](auto zero) {
+    using T = decltype(zero);
+    engine::from_canonical(state_->layout, static_cast<const T*>(parameters.data()),
+                           state_->theta<T>());
+  });
+}
+
+void Network::save(const std::string& path) const {
+  network::ModelFile file{
+      spec(), seed(),
+      std::vector<unsigned char>(parameter_count() * element_size(spec().dtype))};
+  get_parameters({file.parameters.data(), spec().dtype, parameter_count()});
+  network::write_model_file(path, file);
+}
+
+Network Network::load(const std::string& path) {
+  network::ModelFile file = network::read_model_file(path);
+  Network loaded(std::make_shared<State>(std::move(file.spec), file.seed, State::Zero{}));
+  loaded.set_parameters({file.parameters.data(), loaded.spec().dtype, loaded.parameter_count()});
+  return loaded;
+}
+
+void Network::load_parameters(const std::string& path) {
+  constexpr const char* kWhere = "Network.load_parameters";
+  const network::ModelFile file = network::read_model_file(path);
+  if (file.spec.dtype != spec().dtype) {
+    throw invalid(kWhere, ": '", path, "' holds ", name(file.spec.dtype),
+                  ", but the network is ", name(spec().dtype), "; load it with Network.load.");
+  }
+  const auto shape = [](const NetworkSpec& spec) {
+    std::string text = std::to_string(spec.inputs);
+    for (const Dense& layer : spec.layers) {
+      text += "-" + std::to_string(layer.units) + " " + name(layer.activation);
+    }
+    return text;
+  };
+  if (shape(file.spec) != shape(spec())) {
+    throw invalid(kWhere, ": '", path, "' holds a network ", shape(file.spec),
+                  ", but this one is ", shape(spec()), "; load it with Network.load.");
+  }
+  set_parameters({file.parameters.data(), spec().dtype, parameter_count()});
+}
+
+}  // namespace descend

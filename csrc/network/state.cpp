@@ -1,0 +1,103 @@
+#include "network/state.hpp"
+
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "core/checks.hpp"
+#include "engine/data_checks.hpp"
+#include "network/initializers.hpp"
+
+namespace descend::network {
+
+namespace {
+
+using core::invalid;
+
+void check_dropout(const std::string& what, double rate) {
+  if (!(rate >= 0.0 && rate < 1.0)) {
+    throw invalid("Network: ", what, " has a dropout of ", rate, ", expected in [0, 1).");
+  }
+}
+
+NetworkSpec checked(NetworkSpec spec) {
+  if (spec.inputs == 0) throw invalid("Network: inputs must be at least 1, got 0.");
+  if (spec.layers.empty()) {
+    throw invalid("Network: layers is empty, expected at least one Dense layer.");
+  }
+  check_dropout("the input", spec.input_dropout);
+  for (std::size_t l = 0; l < spec.layers.size(); ++l) {
+    const Dense& layer = spec.layers[l];
+    if (layer.units == 0) {
+      throw invalid("Network: layer ", l, " has 0 units, expected at least 1.");
+    }
+    check_dropout(core::text("layer ", l), layer.dropout);
+  }
+  if (spec.layers.back().dropout > 0.0) {
+    throw invalid("Network: the last layer has a dropout of ", spec.layers.back().dropout,
+                  ", which would drop the network's outputs; expected 0.");
+  }
+  return spec;
+}
+
+std::variant<core::AlignedBuffer<float>, core::AlignedBuffer<double>> zeros(DType dtype,
+                                                                            std::size_t size) {
+  if (dtype == DType::float32) return core::AlignedBuffer<float>(size);
+  return core::AlignedBuffer<double>(size);
+}
+
+}  // namespace
+
+State::State(NetworkSpec given, std::uint64_t given_seed, Zero)
+    : spec(checked(std::move(given))),
+      seed(given_seed),
+      layout(engine::parameter_layout(spec)),
+      theta_(zeros(spec.dtype, layout.size)) {}
+
+State::State(NetworkSpec given, std::uint64_t given_seed)
+    : State(std::move(given), given_seed, Zero{}) {
+  with_type(spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    std::vector<T> canonical(layout.count);
+    std::vector<double> weights;
+    for (std::size_t l = 0; l < layout.layers.size(); ++l) {
+      const LayerShape& shape = layout.layers[l].canonical;
+      weights.resize(shape.inputs * shape.units);
+      draw_weights(spec.init, shape.inputs, shape.units, seed, l, weights.data());
+      for (std::size_t i = 0; i < weights.size(); ++i) {
+        canonical[shape.weights_offset + i] = static_cast<T>(weights[i]);
+      }
+    }
+    engine::from_canonical(layout, canonical.data(), theta<T>());
+  });
+}
+
+State::State(const State& other) : State(other.spec, other.seed, Zero{}) {
+  const std::shared_lock lock(other.mutex);
+  theta_ = other.theta_;
+}
+
+void check_inputs(const char* where, const NetworkSpec& spec, const ConstMatrixView& inputs) {
+  if (inputs.columns() != spec.inputs) {
+    throw invalid(where, ": X has shape (", inputs.rows(), ", ", inputs.columns(),
+                  "), but the network expects ", spec.inputs, " inputs (columns).");
+  }
+  if (inputs.rows() == 0) {
+    throw invalid(where, ": X has shape (0, ", inputs.columns(), "), expected at least one row.");
+  }
+  engine::check_finite(where, "X", inputs, spec.dtype);
+}
+
+CheckedExamples::CheckedExamples(const char* where, const State& state,
+                                 const ConstMatrixView& inputs, const Targets& targets, Loss loss,
+                                 ConstVectorView sample_weight)
+    : inputs_(inputs), targets_(targets) {
+  check_inputs(where, state.spec, inputs);
+  engine::check_targets(where, targets, loss, inputs.rows(), state.spec.layers.back().units,
+                        state.spec.dtype);
+  weights_ = engine::checked_weights(where, sample_weight, inputs.rows());
+}
+
+engine::Examples CheckedExamples::view() const { return {inputs_, targets_, weights()}; }
+
+}  // namespace descend::network

@@ -1,0 +1,74 @@
+// What a Network owns, and shares with the trainer that trains it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <shared_mutex>
+#include <variant>
+#include <vector>
+
+#include "core/aligned_buffer.hpp"
+#include "descend/network.hpp"
+#include "engine/examples.hpp"
+#include "engine/layout.hpp"
+
+namespace descend::network {
+
+class State {
+ public:
+  /// Draws the initial weights. Throws as Network's constructor does.
+  State(NetworkSpec spec, std::uint64_t seed);
+  /// Leaves all parameters 0.
+  struct Zero {};
+  State(NetworkSpec spec, std::uint64_t seed, Zero);
+  State(const State& other);
+
+  template <class T>
+  T* theta() {
+    return std::get<core::AlignedBuffer<T>>(theta_).data();
+  }
+  template <class T>
+  const T* theta() const {
+    return std::get<core::AlignedBuffer<T>>(theta_).data();
+  }
+
+  const NetworkSpec spec;
+  const std::uint64_t seed;
+  const engine::ParameterLayout layout;
+  /// Held shared while theta is read and alone while it is written.
+  mutable std::shared_mutex mutex;
+
+ private:
+  std::variant<core::AlignedBuffer<float>, core::AlignedBuffer<double>> theta_;
+};
+
+/// Calls visit(T{}) with the arithmetic's type.
+template <class Visit>
+auto with_type(DType dtype, const Visit& visit) {
+  return dtype == DType::float32 ? visit(float{}) : visit(double{});
+}
+
+/// Throws std::invalid_argument, beginning with `where`, unless `inputs` are rows for this
+/// network: of the right width, at least one, and finite.
+void check_inputs(const char* where, const NetworkSpec& spec, const ConstMatrixView& inputs);
+
+/// Rows, targets and weights that have passed every check.
+class CheckedExamples {
+ public:
+  /// Throws std::invalid_argument, beginning with `where`, unless they fit the network and loss.
+  CheckedExamples(const char* where, const State& state, const ConstMatrixView& inputs,
+                  const Targets& targets, Loss loss, ConstVectorView sample_weight);
+
+  /// A view, valid while this object and the caller's arrays are.
+  engine::Examples view() const;
+  std::size_t rows() const { return inputs_.rows(); }
+  const double* weights() const { return weights_.empty() ? nullptr : weights_.data(); }
+
+ private:
+  ConstMatrixView inputs_;
+  Targets targets_;
+  std::vector<double> weights_;
+};
+
+}  // namespace descend::network

@@ -1,0 +1,45 @@
+// The steps of one epoch, in one team of threads.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "descend/optimizer.hpp"
+#include "descend/stop.hpp"
+#include "engine/cpu_engine.hpp"
+
+namespace descend::trainer {
+
+using Clock = std::chrono::steady_clock;
+
+/// What an epoch visits, and what may end it early.
+struct EpochPlan {
+  engine::Examples examples;
+  engine::Rows rows;           ///< in visiting order
+  std::size_t batch_rows;      ///< the last minibatch may be shorter
+  std::size_t steps_before;    ///< of the trainer: the next step is number steps_before + 1
+  const engine::DropoutKey* dropout;
+  std::optional<std::size_t> max_steps;    ///< of this epoch
+  std::optional<Clock::time_point> deadline;
+  const std::function<bool()>* interrupted;  ///< asked every few milliseconds; may be null
+};
+
+struct EpochOutcome {
+  double loss_sum = 0.0;    ///< of the rows visited, each weighted
+  double weight_sum = 0.0;  ///< of the rows visited
+  std::size_t steps = 0;
+  std::size_t rows = 0;
+  std::optional<StopReason> stop;        ///< what ended it early
+  std::optional<double> non_finite_loss;  ///< the loss after `steps` steps, not updated from
+};
+
+/// Runs the plan's steps with `workers` threads, changing theta and the optimizer's state.
+template <class T>
+EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
+                       const Optimizer& optimizer, T* theta, T* const (&state)[2], T* gradient,
+                       int workers);
+
+}  // namespace descend::trainer

@@ -1,0 +1,374 @@
+#include "descend/trainer.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <mutex>
+#include <utility>
+#include <variant>
+
+#include "core/checks.hpp"
+#include "core/philox.hpp"
+#include "core/thread_team.hpp"
+#include "engine/cpu_engine.hpp"
+#include "engine/forward_pass.hpp"
+#include "kernels/dispatch.hpp"
+#include "network/state.hpp"
+#include "trainer/epoch_loop.hpp"
+#include "trainer/shuffle.hpp"
+
+namespace descend {
+
+namespace {
+
+using core::invalid;
+using network::CheckedExamples;
+
+// What a run in one arithmetic type needs besides theta.
+template <class T>
+struct Memory {
+  core::AlignedBuffer<T> state[2];  // of the optimizer
+  core::AlignedBuffer<T> gradient;  // where a minibatch is longer than a block
+  std::unique_ptr<engine::CpuEngine<T>> engine;
+  int engine_workers = 0;
+};
+
+// ||theta - before||.
+template <class T>
+double distance(const network::State& network, const core::AlignedBuffer<T>& before) {
+  const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
+  return std::sqrt(
+      kernels.squared_distance(before.size(), network.theta<T>(), before.data()));
+}
+
+template <class T>
+core::AlignedBuffer<T> copy_of_theta(const network::State& network) {
+  core::AlignedBuffer<T> copy(network.layout.size);
+  std::copy_n(network.theta<T>(), copy.size(), copy.data());
+  return copy;
+}
+
+}  // namespace
+
+class Trainer::State {
+ public:
+  State(std::shared_ptr<network::State> network, Loss loss, Optimizer optimizer,
+        TrainerOptions options)
+      : network_(std::move(network)), loss_(loss), optimizer_(optimizer), options_(options) {
+    validate(optimizer_);
+    if (options_.batch_size && *options_.batch_size == 0) {
+      throw invalid("Trainer: batch_size must be at least 1 (or none, for all rows), got 0.");
+    }
+    if (options_.threads < 0 || options_.threads > core::kMostThreads) {
+      throw invalid("Trainer: threads must be in 1 to ", core::kMostThreads,
+                    " (or 0 to let the work decide), got ", options_.threads, ".");
+    }
+    network::with_type(network_->spec.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      memory_ = Memory<T>{};
+      for (std::size_t i = 0; i < state_vectors(optimizer_); ++i) {
+        memory<T>().state[i] = core::AlignedBuffer<T>(network_->layout.size);
+      }
+    });
+    drops_ = network_->spec.input_dropout > 0;
+    for (const Dense& layer : network_->spec.layers) drops_ = drops_ || layer.dropout > 0;
+  }
+
+  History fit(const ConstMatrixView& inputs, const Targets& targets, const FitOptions& options);
+  double run_epoch(const ConstMatrixView& inputs, const Targets& targets,
+                   const std::vector<std::size_t>* order, ConstVectorView sample_weight,
+                   const std::function<bool()>& interrupted);
+  double step(const ConstMatrixView& inputs, const Targets& targets,
+              ConstVectorView sample_weight);
+
+  const std::shared_ptr<network::State>& network() const { return network_; }
+  std::size_t epoch() const { return epoch_; }
+  std::size_t steps() const { return steps_; }
+
+ private:
+  // Held during a call, so that a call from another thread, or from a callback, is an error.
+  class Busy {
+   public:
+    Busy(const char* where, State& state) : state_(state) {
+      if (state_.busy_.exchange(true)) {
+        throw std::runtime_error(core::text(
+            where, ": this trainer is already at work in another call; wait for its end or use "
+                   "one trainer a thread."));
+      }
+    }
+    ~Busy() { state_.busy_ = false; }
+    Busy(const Busy&) = delete;
+    Busy& operator=(const Busy&) = delete;
+
+   private:
+    State& state_;
+  };
+
+  template <class T>
+  Memory<T>& memory() {
+    return std::get<Memory<T>>(memory_);
+  }
+
+  std::size_t batch_rows(std::size_t rows) const {
+    return std::min(rows, options_.batch_size.value_or(rows));
+  }
+  int reserve(std::size_t batch_rows);
+  trainer::EpochOutcome run(const char* where, const trainer::EpochPlan& plan, int workers);
+  trainer::EpochPlan plan(const engine::Examples& examples, const std::vector<std::size_t>* order,
+                          const std::function<bool()>& interrupted);
+  const std::vector<std::size_t>* shuffled(std::size_t rows);
+  template <class T>
+  double validation_loss(const CheckedExamples& examples) const {
+    const std::shared_lock lock(network_->mutex);
+    return engine::mean_loss<T>(network_->spec, network_->layout,
+                                std::as_const(*network_).theta<T>(), examples.view(), loss_,
+                                options_.threads);
+  }
+
+  std::shared_ptr<network::State> network_;
+  Loss loss_;
+  Optimizer optimizer_;
+  TrainerOptions options_;
+  bool drops_ = false;
+  std::variant<Memory<float>, Memory<double>> memory_;
+  std::vector<std::size_t> order_;
+  engine::DropoutKey dropout_{};
+  std::size_t epoch_ = 0;
+  std::size_t steps_ = 0;
+  std::atomic<bool> busy_{false};
+};
+
+// Makes room for minibatches of `batch_rows` rows; returns the number of workers.
+int Trainer::State::reserve(std::size_t batch_rows) {
+  const std::size_t block_rows = std::min(batch_rows, engine::kBlockRows);
+  const double flops =
+      6.0 * static_cast<double>(block_rows) * static_cast<double>(network_->layout.count);
+  const int workers = core::team_size(options_.threads, flops);
+  network::with_type(network_->spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    Memory<T>& memory = this->memory<T>();
+    if (batch_rows > engine::kBlockRows && memory.gradient.size() == 0) {
+      memory.gradient = core::AlignedBuffer<T>(network_->layout.size);
+    }
+    if (memory.engine == nullptr || memory.engine->block_rows() < block_rows ||
+        memory.engine_workers < workers) {
+      memory.engine = std::make_unique<engine::CpuEngine<T>>(network_->spec, network_->layout,
+                                                             loss_, block_rows, workers);
+      memory.engine_workers = workers;
+    }
+  });
+  return workers;
+}
+
+// Runs the plan and counts its steps.
+trainer::EpochOutcome Trainer::State::run(const char* where, const trainer::EpochPlan& plan,
+                                          int workers) {
+  const trainer::EpochOutcome outcome =
+      network::with_type(network_->spec.dtype, [&](auto zero) {
+        using T = decltype(zero);
+        Memory<T>& memory = this->memory<T>();
+        T* const state[2] = {memory.state[0].data(), memory.state[1].data()};
+        const std::unique_lock lock(network_->mutex);
+        return trainer::run_steps<T>(*memory.engine, plan, optimizer_, network_->theta<T>(), state,
+                                     memory.gradient.data(), workers);
+      });
+  steps_ += outcome.steps;
+  if (outcome.non_finite_loss) {
+    throw NonFiniteLoss(core::text(
+        where, ": the loss of step ", steps_ + 1, " (epoch ", epoch_, ") is ",
+        *outcome.non_finite_loss, "; the parameters are those after step ", steps_,
+        ". A lower learning rate or inputs and targets nearer to 1 may help."));
+  }
+  return outcome;
+}
+
+trainer::EpochPlan Trainer::State::plan(const engine::Examples& examples,
+                                        const std::vector<std::size_t>* order,
+                                        const std::function<bool()>& interrupted) {
+  const std::size_t rows = examples.inputs.rows();
+  trainer::EpochPlan plan{};
+  plan.examples = examples;
+  plan.rows = order == nullptr ? engine::Rows{nullptr, 0, rows}
+                               : engine::Rows{order->data(), 0, order->size()};
+  plan.batch_rows = batch_rows(plan.rows.count);
+  plan.steps_before = steps_;
+  dropout_ = {options_.seed, core::kDropoutStream, epoch_, 0};
+  plan.dropout = drops_ ? &dropout_ : nullptr;
+  plan.interrupted = interrupted ? &interrupted : nullptr;
+  return plan;
+}
+
+// This epoch's order, null where the rows are visited as they stand: batch gradient descent sums
+// over all of them whatever their order.
+const std::vector<std::size_t>* Trainer::State::shuffled(std::size_t rows) {
+  if (!options_.shuffle || !options_.batch_size) return nullptr;
+  trainer::shuffle(rows, options_.seed, epoch_, order_);
+  return &order_;
+}
+
+double Trainer::State::step(const ConstMatrixView& inputs, const Targets& targets,
+                            ConstVectorView sample_weight) {
+  constexpr const char* kWhere = "Trainer.step";
+  const Busy busy(kWhere, *this);
+  const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight);
+  const int workers = reserve(examples.rows());
+  trainer::EpochPlan plan = this->plan(examples.view(), nullptr, {});
+  plan.batch_rows = examples.rows();
+  dropout_.purpose = core::kStepDropoutStream;
+  dropout_.index = steps_;
+  const trainer::EpochOutcome outcome = run(kWhere, plan, workers);
+  return outcome.loss_sum / outcome.weight_sum;
+}
+
+double Trainer::State::run_epoch(const ConstMatrixView& inputs, const Targets& targets,
+                                 const std::vector<std::size_t>* order,
+                                 ConstVectorView sample_weight,
+                                 const std::function<bool()>& interrupted) {
+  constexpr const char* kWhere = "Trainer.run_epoch";
+  const Busy busy(kWhere, *this);
+  const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight);
+  if (order != nullptr) {
+    if (order->empty()) {
+      throw invalid(kWhere, ": order is empty, expected at least one row index.");
+    }
+    double weight = 0.0;
+    for (std::size_t i = 0; i < order->size(); ++i) {
+      if ((*order)[i] >= examples.rows()) {
+        throw invalid(kWhere, ": order has row index ", (*order)[i], " at place ", i,
+                      ", but X has ", examples.rows(), " rows: indices are 0 to ",
+                      examples.rows() - 1, ".");
+      }
+      weight += examples.weights() == nullptr ? 1.0 : examples.weights()[(*order)[i]];
+    }
+    if (weight == 0.0) {
+      throw invalid(kWhere, ": every row in order has a sample_weight of 0, expected a sum above 0.");
+    }
+  }
+  const int workers = reserve(batch_rows(order == nullptr ? examples.rows() : order->size()));
+  const trainer::EpochPlan plan = this->plan(
+      examples.view(), order == nullptr ? shuffled(examples.rows()) : order, interrupted);
+  ++epoch_;
+  const trainer::EpochOutcome outcome = run(kWhere, plan, workers);
+  return outcome.loss_sum / outcome.weight_sum;
+}
+
+History Trainer::State::fit(const ConstMatrixView& inputs, const Targets& targets,
+                            const FitOptions& options) {
+  constexpr const char* kWhere = "Trainer.fit";
+  const Busy busy(kWhere, *this);
+  if (options.epochs == 0) throw invalid(kWhere, ": epochs must be at least 1, got 0.");
+  const Stop& stop = options.stop;
+  validate(stop);
+  const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, options.sample_weight);
+  std::optional<CheckedExamples> validation;
+  if (options.validation_inputs.data() != nullptr) {
+    validation.emplace("Trainer.fit: validation_data", *network_, options.validation_inputs,
+                       options.validation_targets, loss_, ConstVectorView{});
+  } else if (stop.patience) {
+    throw invalid(kWhere, ": patience watches the validation loss; give validation_data too.");
+  }
+
+  return network::with_type(network_->spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const int workers = reserve(batch_rows(examples.rows()));
+    core::AlignedBuffer<T> before, best;
+    if (stop.parameter_change) before = copy_of_theta<T>(*network_);
+    if (stop.patience) best = copy_of_theta<T>(*network_);
+    double best_loss = std::numeric_limits<double>::infinity();
+    std::size_t epochs_since_best = 0;
+
+    History history;
+    const trainer::Clock::time_point start = trainer::Clock::now();
+    const auto seconds = [&] {
+      return std::chrono::duration<double>(trainer::Clock::now() - start).count();
+    };
+    std::optional<StopReason> reason;
+    for (std::size_t done = 1; !reason; ++done) {
+      trainer::EpochPlan plan =
+          this->plan(examples.view(), shuffled(examples.rows()), options.interrupted);
+      if (stop.max_steps) plan.max_steps = *stop.max_steps - history.steps;
+      if (stop.seconds) {
+        // Beyond a century, steady_clock's counter would overflow.
+        const double limit = std::min(*stop.seconds, 3e9);
+        plan.deadline = start + std::chrono::duration_cast<trainer::Clock::duration>(
+                                    std::chrono::duration<double>(limit));
+      }
+      ++epoch_;
+      const trainer::EpochOutcome outcome = run(kWhere, plan, workers);
+      const double loss = outcome.loss_sum / outcome.weight_sum;
+      reason = outcome.stop;
+      if (!reason && stop.target_loss && loss <= *stop.target_loss) {
+        reason = StopReason::target_loss;
+      }
+      if (stop.parameter_change) {
+        if (!reason && distance<T>(*network_, before) < *stop.parameter_change) {
+          reason = StopReason::parameter_change;
+        }
+        std::copy_n(network_->theta<T>(), before.size(), before.data());
+      }
+      if (!reason && stop.loss_change && !history.loss.empty() &&
+          std::abs(loss - history.loss.back()) < *stop.loss_change) {
+        reason = StopReason::loss_change;
+      }
+      history.loss.push_back(loss);
+      history.steps += outcome.steps;
+
+      EpochReport report{epoch_, loss, std::nullopt, outcome.rows, history.steps, 0.0};
+      if (validation) {
+        const double validation_loss = this->validation_loss<T>(*validation);
+        history.validation_loss.push_back(validation_loss);
+        report.validation_loss = validation_loss;
+        if (stop.patience) {
+          if (validation_loss < best_loss) {
+            best_loss = validation_loss;
+            epochs_since_best = 0;
+            std::copy_n(network_->theta<T>(), best.size(), best.data());
+          } else if (++epochs_since_best >= *stop.patience && !reason) {
+            reason = StopReason::patience;
+          }
+        }
+      }
+      if (!reason && done == options.epochs) reason = StopReason::epochs;
+      report.seconds = seconds();
+      if (options.on_epoch && !options.on_epoch(report) && reason.value_or(StopReason::epochs) ==
+                                                               StopReason::epochs) {
+        reason = StopReason::interrupted;
+      }
+    }
+    if (stop.patience) {
+      const std::unique_lock lock(network_->mutex);
+      std::copy_n(best.data(), best.size(), network_->theta<T>());
+    }
+    history.seconds = seconds();
+    history.stop_reason = *reason;
+    return history;
+  });
+}
+
+Trainer::Trainer(const Network& network, Loss loss, Optimizer optimizer, TrainerOptions options)
+    : state_(std::make_unique<State>(network.state_, loss, optimizer, options)) {}
+Trainer::Trainer(Trainer&&) noexcept = default;
+Trainer& Trainer::operator=(Trainer&&) noexcept = default;
+Trainer::~Trainer() = default;
+
+History Trainer::fit(ConstMatrixView inputs, const Targets& targets, const FitOptions& options) {
+  return state_->fit(inputs, targets, options);
+}
+
+double Trainer::run_epoch(ConstMatrixView inputs, const Targets& targets,
+                          const std::vector<std::size_t>* order, ConstVectorView sample_weight,
+                          const std::function<bool()>& interrupted) {
+  return state_->run_epoch(inputs, targets, order, sample_weight, interrupted);
+}
+
+double Trainer::step(ConstMatrixView inputs, const Targets& targets,
+                     ConstVectorView sample_weight) {
+  return state_->step(inputs, targets, sample_weight);
+}
+
+Network Trainer::network() const { return Network(state_->network()); }
+std::size_t Trainer::epoch() const { return state_->epoch(); }
+std::size_t Trainer::steps() const { return state_->steps(); }
+
+}  // namespace descend

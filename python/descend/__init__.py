@@ -1,0 +1,57 @@
+"""Feed-forward networks trained by gradient descent, in a compiled core.
+
+See ``help(descend.Network)``, ``help(descend.Trainer)`` and the README.
+"""
+
+from descend import ops
+from descend._core import (
+    SGD,
+    AdaGrad,
+    Adam,
+    AdamW,
+    OptimizerState,
+    RMSProp,
+    activations,
+    build_info,
+    initializers,
+    losses,
+    optimizers,
+)
+from descend.history import History
+from descend.layers import Dense, Dropout
+from descend.locations import get_cmake_dir, get_include
+from descend.network import Network
+from descend.progress import EpochReport
+from descend.stop import Stop
+from descend.trainer import Trainer
+
+__all__ = [
+    "SGD",
+    "AdaGrad",
+    "Adam",
+    "AdamW",
+    "Dense",
+    "Dropout",
+    "EpochReport",
+    "History",
+    "Network",
+    "OptimizerState",
+    "RMSProp",
+    "Stop",
+    "Trainer",
+    "activations",
+    "build_info",
+    "get_cmake_dir",
+    "get_include",
+    "initializers",
+    "losses",
+    "ops",
+    "optimizers",
+]
+
+
+def __getattr__(name: str) -> str:
+    # Not at import: build_info() fails where DESCEND_ISA is wrong, and says so better when asked.
+    if name == "__version__":
+        return str(build_info()["version"])
+    raise AttributeError(f"module 'descend' has no attribute {name!r}")

@@ -1,0 +1,7 @@
+"""``python -m descend``: the command line."""
+
+import sys
+
+from descend.cli import main
+
+sys.exit(main())

@@ -1,0 +1,21 @@
+"""What a user can get wrong, each with its exit code; main() prints them without a traceback."""
+
+__all__ = ["CommandError", "DataError", "UsageError"]
+
+
+class CommandError(Exception):
+    """A message for the user and the exit code of the command."""
+
+    exit_code: int
+
+
+class DataError(CommandError):
+    """The data cannot be read or learnt from."""
+
+    exit_code = 1
+
+
+class UsageError(CommandError):
+    """The arguments ask for something that does not exist."""
+
+    exit_code = 2

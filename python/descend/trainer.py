@@ -1,0 +1,138 @@
+"""Training: what one run is asked for, in Python words; the loop itself is in the core."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from numpy.typing import ArrayLike
+
+from descend import _core
+from descend.history import History
+from descend.network import Network
+from descend.progress import Progress, watching
+from descend.stop import Stop
+
+__all__ = ["Optimizer", "Trainer"]
+
+Optimizer = _core.SGD | _core.AdaGrad | _core.RMSProp | _core.Adam | _core.AdamW
+
+
+class Trainer(_core.Trainer):
+    """Trains a network in place by gradient descent.
+
+    Parameters
+    ----------
+    network : Network
+        Trained in place.
+    loss : str
+        One of ``descend.losses()``.
+    optimizer : SGD, AdaGrad, RMSProp, Adam or AdamW, optional
+        ``Adam()`` by default. Its state lives as long as the trainer.
+    batch_size : int or None
+        Rows of a minibatch; ``None`` takes all of them: batch gradient descent.
+    shuffle : bool
+        Visit the rows in a new random order each epoch.
+    seed : int
+        Key of the shuffle and of the dropout masks.
+    threads : int, optional
+        At most so many; by default as many as the work is worth. The result is the same, bit
+        for bit.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        loss: str,
+        optimizer: Optimizer | None = None,
+        batch_size: int | None = 64,
+        shuffle: bool = True,
+        seed: int = 0,
+        threads: int | None = None,
+    ) -> None:
+        if not isinstance(network, Network):
+            raise TypeError(f"Trainer: network must be a descend.Network, got {network!r}.")
+        if optimizer is None:
+            optimizer = _core.Adam()
+        super().__init__(network, loss, optimizer, batch_size, shuffle, seed, threads)
+        self._network = network
+
+    @property
+    def network(self) -> Network:
+        """The network trained."""
+        return self._network
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        epochs: int = 1,
+        sample_weight: ArrayLike | None = None,
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        stop: Stop | None = None,
+        progress: bool | Progress | None = None,
+    ) -> History:
+        """Train for some epochs, or until a stopping condition is met.
+
+        A second call goes on from where the first one ended.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_rows, n_inputs)
+            Real numbers; never modified. Rows of the network's dtype are read in place.
+        y : array_like
+            Targets of shape (n_rows, n_outputs), or (n_rows,) where there is one output. For
+            ``softmax_cross_entropy`` class indices (n_rows,) or rows of probabilities.
+        epochs : int
+            Passes over the rows, at least 1.
+        sample_weight : array_like of shape (n_rows,), optional
+            Weight of each row in the loss, not negative.
+        validation_data : (X, y), optional
+            Rows whose loss is measured after each epoch.
+        stop : Stop, optional
+            Conditions that end the run earlier.
+        progress : bool or callable, optional
+            ``True`` shows a tqdm bar where tqdm is installed and a line an epoch on standard
+            error where it is not. A callable is given an `EpochReport` after each epoch and
+            ends the run by returning ``False``.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        ValueError
+            If the data do not fit the network or the loss; nothing is changed then.
+        FloatingPointError
+            If the training loss is NaN or infinite. The parameters of the step before are kept.
+        """
+        validation_X, validation_y = _pair(validation_data)
+        if not isinstance(stop, Stop | None):
+            raise TypeError(f"Trainer.fit: stop must be a descend.Stop or None, got {stop!r}.")
+        with watching(progress, epochs) as on_epoch:
+            record = self._fit(
+                X,
+                y,
+                epochs=epochs,
+                sample_weight=sample_weight,
+                validation_X=validation_X,
+                validation_y=validation_y,
+                stop=asdict(stop or Stop()),
+                on_epoch=on_epoch,
+            )
+        return History(**record)
+
+
+def _pair(
+    validation_data: tuple[ArrayLike, ArrayLike] | None,
+) -> tuple[ArrayLike | None, ArrayLike | None]:
+    if validation_data is None:
+        return None, None
+    if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
+        raise TypeError(
+            "Trainer.fit: validation_data must be a pair (X, y), "
+            f"got {type(validation_data).__name__}."
+        )
+    validation_X, validation_y = validation_data
+    return validation_X, validation_y

@@ -1,0 +1,219 @@
+// Trainer: minibatches, stopping conditions, the caller's functions, and errors.
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <stdexcept>
+#include <vector>
+
+#include "check.hpp"
+#include "descend/descend.hpp"
+
+namespace ds = descend;
+
+namespace {
+
+constexpr std::size_t kRows = 96;
+
+// Three classes on a line, told apart by a network with one hidden layer.
+struct Data {
+  std::vector<float> x = std::vector<float>(kRows);
+  std::vector<std::uint8_t> labels = std::vector<std::uint8_t>(kRows);
+
+  Data() {
+    for (std::size_t row = 0; row < kRows; ++row) {
+      x[row] = static_cast<float>(row) / kRows * 6 - 3;
+      labels[row] = static_cast<std::uint8_t>(row * 3 / kRows);
+    }
+  }
+  ds::ConstMatrixView inputs() const { return {x.data(), kRows, 1}; }
+  ds::LabelView targets() const { return {labels.data(), kRows}; }
+};
+
+ds::Network small_network() {
+  ds::NetworkSpec spec;
+  spec.inputs = 1;
+  spec.layers = {{16, ds::Activation::tanh}, {3}};
+  return ds::Network(spec, 1);
+}
+
+ds::Trainer small_trainer(const ds::Network& network, ds::TrainerOptions options = {}) {
+  ds::Adam adam;
+  adam.learning_rate = 0.02;
+  return ds::Trainer(network, ds::Loss::softmax_cross_entropy, adam, options);
+}
+
+std::vector<float> parameters_of(const ds::Network& network) {
+  std::vector<float> parameters(network.parameter_count());
+  network.get_parameters({parameters.data(), parameters.size()});
+  return parameters;
+}
+
+void test_fit_learns_and_reports_every_epoch() {
+  const Data data;
+  const ds::Network network = small_network();
+  ds::TrainerOptions options;
+  options.batch_size = 20;
+  ds::Trainer trainer = small_trainer(network, options);
+  std::size_t epochs_seen = 0;
+  ds::FitOptions fit;
+  fit.epochs = 60;
+  fit.on_epoch = [&epochs_seen](const ds::EpochReport& report) {
+    CHECK(report.epoch == ++epochs_seen);
+    CHECK(report.rows == kRows);
+    return true;
+  };
+  const ds::History history = trainer.fit(data.inputs(), data.targets(), fit);
+  CHECK(epochs_seen == 60);
+  CHECK(history.loss.size() == 60);
+  CHECK(history.steps == 60 * 5);  // four batches of 20 and one of 16
+  CHECK(history.stop_reason == ds::StopReason::epochs);
+  CHECK(history.loss.back() < 0.3 * history.loss.front());
+  CHECK(trainer.epoch() == 60);
+  CHECK(trainer.steps() == 300);
+  // The trainer shares the parameters of the network that it was given.
+  CHECK(network.loss(data.inputs(), data.targets(), ds::Loss::softmax_cross_entropy) < 0.3);
+}
+
+void test_the_same_seed_gives_the_same_parameters_on_any_number_of_threads() {
+  const Data data;
+  const auto trained = [&data](int threads) {
+    const ds::Network network = small_network();
+    ds::TrainerOptions options;
+    options.threads = threads;
+    ds::Trainer trainer = small_trainer(network, options);
+    ds::FitOptions fit;
+    fit.epochs = 5;
+    trainer.fit(data.inputs(), data.targets(), fit);
+    return parameters_of(network);
+  };
+  CHECK(trained(1) == trained(3));
+}
+
+void test_step_by_step_is_an_epoch_in_the_given_order() {
+  const Data data;
+  const ds::Network by_epoch = small_network();
+  const ds::Network by_step = small_network();
+  ds::TrainerOptions options;
+  options.batch_size = 32;
+  std::vector<std::size_t> order(kRows);
+  for (std::size_t row = 0; row < kRows; ++row) order[row] = row;
+
+  const double mean =
+      small_trainer(by_epoch, options).run_epoch(data.inputs(), data.targets(), &order);
+  ds::Trainer trainer = small_trainer(by_step, options);
+  double sum = 0;
+  for (std::size_t begin = 0; begin < kRows; begin += 32) {
+    sum +=
+        trainer.step(data.inputs().rows(begin, begin + 32), data.targets().rows(begin, begin + 32));
+  }
+  CHECK(parameters_of(by_epoch) == parameters_of(by_step));
+  CHECK(mean > 0.999999 * sum / 3 && mean < 1.000001 * sum / 3);
+}
+
+void test_each_condition_ends_the_run_with_its_reason() {
+  const Data data;
+  const auto reason = [&data](const ds::Stop& stop) {
+    ds::TrainerOptions options;
+    options.batch_size.reset();
+    ds::FitOptions fit;
+    fit.epochs = 1000;
+    fit.stop = stop;
+    return small_trainer(small_network(), options)
+        .fit(data.inputs(), data.targets(), fit)
+        .stop_reason;
+  };
+  ds::Stop stop;
+  stop.max_steps = 7;
+  CHECK(reason(stop) == ds::StopReason::max_steps);
+  stop = {};
+  stop.target_loss = 1.0;
+  CHECK(reason(stop) == ds::StopReason::target_loss);
+  stop = {};
+  stop.loss_change = 0.01;
+  CHECK(reason(stop) == ds::StopReason::loss_change);
+  stop = {};
+  stop.parameter_change = 0.05;
+  CHECK(reason(stop) == ds::StopReason::parameter_change);
+  stop = {};
+  stop.seconds = 1e-9;
+  CHECK(reason(stop) == ds::StopReason::seconds);
+}
+
+void test_the_caller_can_end_a_run() {
+  const Data data;
+  ds::Trainer trainer = small_trainer(small_network());
+  ds::FitOptions fit;
+  fit.epochs = 100;
+  fit.on_epoch = [](const ds::EpochReport& report) { return report.epoch < 3; };
+  const ds::History history = trainer.fit(data.inputs(), data.targets(), fit);
+  CHECK(history.stop_reason == ds::StopReason::interrupted);
+  CHECK(history.loss.size() == 3);
+}
+
+void test_bad_data_throw_and_change_nothing() {
+  Data data;
+  const ds::Network network = small_network();
+  ds::Trainer trainer = small_trainer(network);
+  const std::vector<float> before = parameters_of(network);
+
+  data.labels[5] = 3;
+  CHECK_THROWS(trainer.fit(data.inputs(), data.targets()), std::invalid_argument, "3");
+  data.labels[5] = 0;
+  data.x[9] = std::numeric_limits<float>::infinity();
+  CHECK_THROWS(trainer.fit(data.inputs(), data.targets()), std::invalid_argument, "");
+  data.x[9] = 0;
+  CHECK_THROWS(trainer.step(data.inputs(), data.targets().rows(0, 4)), std::invalid_argument, "4");
+  const std::vector<std::size_t> order = {0, kRows};
+  CHECK_THROWS(trainer.run_epoch(data.inputs(), data.targets(), &order), std::invalid_argument,
+               "96");
+  const std::vector<float> weights(kRows, 0.0F);
+  ds::FitOptions fit;
+  fit.sample_weight = {weights.data(), kRows};
+  CHECK_THROWS(trainer.fit(data.inputs(), data.targets(), fit), std::invalid_argument, "");
+
+  CHECK(parameters_of(network) == before);
+  CHECK(trainer.steps() == 0);
+}
+
+void test_bad_options_throw() {
+  ds::TrainerOptions options;
+  options.batch_size = 0;
+  CHECK_THROWS(small_trainer(small_network(), options), std::invalid_argument, "batch_size");
+  ds::Adam adam;
+  adam.beta2 = 1.0;
+  CHECK_THROWS(ds::Trainer(small_network(), ds::Loss::softmax_cross_entropy, adam),
+               std::invalid_argument, "beta2");
+}
+
+void test_a_diverging_run_keeps_the_last_finite_parameters() {
+  const std::vector<double> x = {1e200, 1};
+  const std::vector<double> y = {0, 0};
+  ds::NetworkSpec spec;
+  spec.inputs = 1;
+  spec.layers = {{1}};
+  spec.dtype = ds::DType::float64;
+  const ds::Network network(spec, 3);
+  std::vector<double> before(network.parameter_count());
+  network.get_parameters({before.data(), before.size()});
+
+  ds::Trainer trainer(network, ds::Loss::squared_error);
+  CHECK_THROWS(trainer.fit({x.data(), 2, 1}, ds::ConstMatrixView(y.data(), 2, 1)),
+               ds::NonFiniteLoss, "step");
+  std::vector<double> after(network.parameter_count());
+  network.get_parameters({after.data(), after.size()});
+  CHECK(after == before);
+}
+
+}  // namespace
+
+int main() {
+  test_fit_learns_and_reports_every_epoch();
+  test_the_same_seed_gives_the_same_parameters_on_any_number_of_threads();
+  test_step_by_step_is_an_epoch_in_the_given_order();
+  test_each_condition_ends_the_run_with_its_reason();
+  test_the_caller_can_end_a_run();
+  test_bad_data_throw_and_change_nothing();
+  test_bad_options_throw();
+  test_a_diverging_run_keeps_the_last_finite_parameters();
+  return check_result();
+}

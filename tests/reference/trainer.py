@@ -1,0 +1,75 @@
+"""Batch and minibatch gradient descent over a reference network."""
+
+import numpy as np
+
+from reference import dropout
+from reference.philox import EPOCH_DROPOUT, STEP_DROPOUT
+from reference.shuffle import permutation
+
+
+class Trainer:
+    """Trains ``network`` in place; ``epoch`` and ``steps`` count over the trainer's life."""
+
+    def __init__(self, network, loss, optimizer, batch_size=64, shuffle=True, seed=0):
+        self.network = network
+        self.loss = loss
+        self.optimizer = optimizer
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.seed = seed
+        self.epoch = 0
+        self.steps = 0
+        self._states = [[optimizer.init(p) for p in pair] for pair in network.parameters]
+
+    def _masks(self, rows, third, purpose):
+        widths = [self.network.inputs, *(layer.units for layer in self.network.layers)]
+        rates = self.network.dropout_rates
+        return [
+            dropout.mask(
+                rate, rows, widths[layer], self.seed, third, purpose | layer, self.network.dtype
+            )
+            if rate > 0
+            else None
+            for layer, rate in enumerate(rates)
+        ]
+
+    def _descend(self, x, y, sample_weight, masks):
+        """Apply one step and return the loss before it."""
+        j, gradient = self.network.loss_and_gradient(x, y, self.loss, sample_weight, masks)
+        self.steps += 1
+        for parameters, derivatives, states in zip(
+            self.network.parameters, gradient, self._states, strict=True
+        ):
+            for theta, g, state in zip(parameters, derivatives, states, strict=True):
+                is_weights = theta.ndim == 2
+                self.optimizer.update(theta, g, state, self.steps, decay=is_weights)
+        return j
+
+    def step(self, x, y, sample_weight=None):
+        """Take one step on a single minibatch."""
+        masks = self._masks(np.arange(len(x)), self.steps, STEP_DROPOUT)
+        return self._descend(x, y, sample_weight, masks)
+
+    def run_epoch(self, x, y, order=None, sample_weight=None):
+        """Visit every row once, or the rows of ``order``; return the mean loss over them."""
+        x, y = np.asarray(x), np.asarray(y)
+        weights = np.ones(len(x)) if sample_weight is None else np.asarray(sample_weight)
+        if order is None and self.shuffle:
+            order = permutation(len(x), self.seed, self.epoch)
+        order = np.arange(len(x)) if order is None else np.asarray(order)
+        size = self.batch_size or len(order)
+        total = 0.0
+        for first in range(0, len(order), size):
+            rows = order[first : first + size]
+            w = weights[rows]
+            # Nothing to learn from, and no mean: the minibatch is passed over.
+            if w.sum() == 0:
+                continue
+            masks = self._masks(rows, self.epoch, EPOCH_DROPOUT)
+            total += w.sum() * self._descend(x[rows], y[rows], w, masks)
+        self.epoch += 1
+        return total / weights[order].sum()
+
+    def fit(self, x, y, epochs=1, sample_weight=None):
+        """Return the mean loss of each epoch."""
+        return [self.run_epoch(x, y, sample_weight=sample_weight) for _ in range(epochs)]

@@ -1,0 +1,94 @@
+"""Trains drawn configurations and prints a digest of each: ``python same_bits_run.py``.
+
+One line a configuration and number of threads; test_same_bits.py compares the lines.
+"""
+
+import hashlib
+import sys
+
+import numpy as np
+
+import descend as ds
+from reference.activations import ACTIVATIONS
+from reference.losses import LOSSES
+from reference.network import Layer
+from strategies import Architecture, problem
+
+CONFIGURATIONS = 40
+THREADS = 1, 2, 3, 5, 8
+OPTIMIZERS = (
+    ds.SGD(learning_rate=0.01),
+    ds.SGD(learning_rate=0.01, momentum=0.9, weight_decay=0.01),
+    ds.SGD(learning_rate=0.01, momentum=0.9, nesterov=True),
+    ds.AdaGrad(),
+    ds.RMSProp(),
+    ds.RMSProp(momentum=0.9),
+    ds.Adam(),
+    ds.AdamW(),
+)
+
+
+def configuration(index):
+    """Return the data and the trainer's options of configuration ``index``."""
+    rng = np.random.default_rng(index)
+    depth = rng.integers(1, 5)
+    # Every fourth is wide enough to be worth several threads.
+    widest = 300 if index % 4 == 0 else 70
+    widths = rng.integers(1, widest, depth + 1).tolist()
+    activations = rng.choice(sorted(ACTIVATIONS), depth).tolist()
+    rates = [*rng.choice([0.0, 0.0, 0.3], depth - 1).tolist(), 0.0]
+    architecture = Architecture(
+        widths[0],
+        tuple(map(Layer, widths[1:], activations, rates)),
+        str(rng.choice(["float32", "float64"])),
+        seed=index,
+        input_dropout=float(rng.choice([0.0, 0.2])),
+    )
+    loss = str(rng.choice(sorted(LOSSES)))
+    rows = int(rng.integers(1, 400))
+    case = problem(
+        architecture,
+        loss,
+        rows,
+        index,
+        weights=bool(rng.integers(2)),
+        as_labels=bool(rng.integers(2)),
+    )
+    batch_size = [None, 1 + rows // 9, 32, 64, 128][rng.integers(5)]
+    optimizer = OPTIMIZERS[rng.integers(len(OPTIMIZERS))]
+    return case, {"optimizer": optimizer, "batch_size": batch_size, "seed": index}
+
+
+def digest(case, options, threads):
+    """Return a hash of all that a short training gives."""
+    network = case.architecture.network()
+    trainer = ds.Trainer(network, loss=case.loss, threads=threads, **options)
+    history = trainer.fit(
+        case.X,
+        case.y,
+        epochs=2,
+        sample_weight=case.sample_weight,
+        validation_data=(case.X[:50], case.y[:50]),
+    )
+    loss, gradient = network.loss_and_gradient(
+        case.X, case.y, case.loss, case.sample_weight, threads=threads
+    )
+    numbers = [*history.loss, *history.validation_loss, loss]
+    arrays = [part for pair in (*network.parameters(), *gradient) for part in pair]
+    hashed = hashlib.sha256(np.array(numbers).tobytes())
+    for array in (*arrays, network.predict(case.X, threads=threads)):
+        hashed.update(array.tobytes())
+    return hashed.hexdigest()[:16]
+
+
+def main():
+    print(ds.build_info()["isa"])
+    for index in range(CONFIGURATIONS):
+        case, options = configuration(index)
+        for threads in THREADS:
+            print(index, threads, digest(case, options, threads))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""The programs in examples/ run as they are."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def run(name, *arguments, folder):
+    command = [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_the_example_runs_and_leaves_nothing_behind(path, tmp_path):
+    assert run(path.name, folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["digits.py", "optimizers.py"])
+def test_the_example_draws_where_a_path_is_given(name, tmp_path):
+    run(name, "figure.png", folder=tmp_path)
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_digits_are_learned(tmp_path):
+    out = run("digits.py", folder=tmp_path)
+    assert float(out.partition("test accuracy: ")[2]) >= 0.96
+
+
+def test_small_batches_need_fewer_epochs(tmp_path):
+    lines = run("batch_vs_minibatch.py", folder=tmp_path).splitlines()[2:]
+    epochs = [int(line.split()[1]) for line in lines]
+    assert epochs == sorted(epochs, reverse=True)
+
+
+def test_hidden_ratings_are_found(tmp_path):
+    lines = run("backend.py", folder=tmp_path).splitlines()
+    hidden = [float(line.split()[-4]) for line in lines]
+    assert hidden[-1] < 0.3 * hidden[0]

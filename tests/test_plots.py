@@ -1,0 +1,91 @@
+"""History.plot: the learning curves."""
+
+import builtins
+import subprocess
+import sys
+
+import matplotlib
+import matplotlib.pyplot as plt
+import pytest
+from matplotlib.figure import Figure
+
+import descend as ds
+
+
+def history(loss=(1.0, 0.5, 0.25), validation_loss=(1.1, 0.7, 0.6)):
+    return ds.History(list(loss), list(validation_loss), 30, 0.1, "patience")
+
+
+def curves(figure):
+    (axes,) = figure.axes
+    return {line.get_label(): list(line.get_ydata()) for line in axes.get_lines()}
+
+
+def test_the_curves_are_the_losses_by_epoch():
+    figure = history().plot()
+    assert isinstance(figure, Figure)
+    assert curves(figure) == {"training": [1.0, 0.5, 0.25], "validation": [1.1, 0.7, 0.6]}
+    assert list(figure.axes[0].get_lines()[0].get_xdata()) == [1, 2, 3]
+
+
+def test_without_validation_there_is_one_curve():
+    assert list(curves(history(validation_loss=()).plot())) == ["training"]
+
+
+def test_one_epoch_is_a_visible_point():
+    line = history([0.5], []).plot().axes[0].get_lines()[0]
+    assert line.get_marker() == "o"
+
+
+@pytest.mark.parametrize(
+    ("loss", "scale"),
+    [([1.0, 0.5], "linear"), ([1.0, 0.01], "log"), ([1.0, 0.0], "linear"), ([5.0, -9], "linear")],
+)
+def test_the_axis_is_logarithmic_where_losses_are_positive_and_far_apart(loss, scale):
+    assert history(loss, []).plot().axes[0].get_yscale() == scale
+
+
+@pytest.mark.parametrize(
+    ("ending", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")]
+)
+def test_a_path_is_written_in_its_format(tmp_path, ending, magic):
+    path = tmp_path / f"curves.{ending}"
+    history().plot(path)
+    assert path.read_bytes().startswith(magic)
+    history().plot(str(path))
+
+
+def test_the_users_figures_and_backend_stay():
+    with plt.ioff():
+        mine = plt.figure()
+        before = matplotlib.get_backend(), plt.get_fignums()
+        history().plot()
+        assert (matplotlib.get_backend(), plt.get_fignums()) == before
+        assert plt.gcf() is mine
+        plt.close(mine)
+
+
+def test_pyplot_is_not_imported():
+    code = (
+        "import sys, descend; descend.History([1.0], [], 1, 0.1, 'epochs').plot();"
+        "sys.exit('matplotlib.pyplot' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_history_without_epochs_cannot_be_drawn():
+    with pytest.raises(ValueError, match=r"History\.plot: .*no epoch"):
+        history([], []).plot()
+
+
+def test_without_matplotlib_the_error_names_the_extra(monkeypatch):
+    real = builtins.__import__
+
+    def without_matplotlib(name, *arguments, **options):
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return real(name, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without_matplotlib)
+    with pytest.raises(ImportError, match=r"descend\[plot\]"):
+        history().plot()

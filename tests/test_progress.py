@@ -1,0 +1,111 @@
+"""fit(progress=...): what is called after each epoch, and what it can do."""
+
+import sys
+
+import pytest
+
+import descend as ds
+from strategies import mlp, problem
+from tolerances import same_bits
+
+CASE = problem(mlp(4, 6, 2), "squared_error", 40, seed=3)
+
+
+def trainer():
+    network = CASE.architecture.network()
+    return ds.Trainer(network, loss=CASE.loss, batch_size=16, seed=0)
+
+
+def fit(run, progress, epochs=4, **options):
+    return run.fit(CASE.X, CASE.y, epochs=epochs, progress=progress, **options)
+
+
+def test_a_callable_is_given_a_report_an_epoch():
+    run, reports = trainer(), []
+    run.run_epoch(CASE.X, CASE.y)
+    history = fit(run, reports.append, validation_data=(CASE.X[:9], CASE.y[:9]))
+    assert all(isinstance(report, ds.EpochReport) for report in reports)
+    assert [report.epoch for report in reports] == [2, 3, 4, 5]
+    assert [report.loss for report in reports] == history.loss
+    assert [report.validation_loss for report in reports] == history.validation_loss
+    assert [report.rows for report in reports] == [40] * 4
+    assert [report.steps for report in reports] == [3, 6, 9, 12]
+    assert 0 < reports[0].seconds <= reports[-1].seconds <= history.seconds
+
+
+def test_watching_does_not_change_the_training():
+    watched, plain = trainer(), trainer()
+    assert fit(watched, lambda report: None).loss == fit(plain, None).loss
+    assert same_bits(watched.network.parameters(), plain.network.parameters())
+
+
+@pytest.mark.parametrize("answer", [None, True, 1])
+def test_the_run_goes_on_unless_the_callable_says_no(answer):
+    history = fit(trainer(), lambda report: answer)
+    assert (history.stop_reason, len(history.loss)) == ("epochs", 4)
+
+
+def test_false_ends_the_run():
+    history = fit(trainer(), lambda report: report.epoch < 2)
+    assert (history.stop_reason, len(history.loss)) == ("interrupted", 2)
+
+
+def test_an_exception_of_the_callable_is_the_callers_and_the_trainer_works_on():
+    def fail(report):
+        raise LookupError("of the caller's own")
+
+    run, unaware = trainer(), trainer()
+    with pytest.raises(LookupError, match="of the caller's own"):
+        fit(run, fail)
+    unaware.run_epoch(CASE.X, CASE.y)
+    assert (run.epoch, run.steps) == (1, 3)
+    assert fit(run, None).loss == fit(unaware, None).loss
+
+
+def test_the_callable_may_look_at_the_network():
+    run, losses = trainer(), []
+
+    def evaluate(report):
+        losses.append(run.network.loss_and_gradient(CASE.X, CASE.y, CASE.loss)[0])
+
+    history = fit(run, evaluate, validation_data=(CASE.X, CASE.y))
+    assert losses == pytest.approx(history.validation_loss, rel=1e-12)
+
+
+def test_the_callable_cannot_train_the_same_trainer():
+    run = trainer()
+    with pytest.raises(RuntimeError, match=r"Trainer.step: "):
+        fit(run, lambda report: run.step(CASE.X, CASE.y))
+    assert run.steps == 3
+
+
+def test_without_progress_nothing_is_shown(capsys):
+    fit(trainer(), None)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_true_shows_a_line_an_epoch_where_there_is_no_tqdm(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    fit(trainer(), True)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    lines = shown.err.splitlines()
+    assert len(lines) == 4
+    assert all("loss" in line and "rows/s" in line for line in lines)
+
+
+def test_true_shows_a_bar_where_there_is_tqdm(capsys):
+    pytest.importorskip("tqdm")
+    fit(trainer(), True)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "4/4" in shown.err
+    assert "loss=" in shown.err or "loss " in shown.err
+
+
+@pytest.mark.parametrize("wrong", [3, "bar"])
+def test_progress_of_another_kind_is_an_error(wrong):
+    run = trainer()
+    with pytest.raises(TypeError, match=r"Trainer.fit: progress"):
+        fit(run, wrong)
+    assert run.epoch == 0
