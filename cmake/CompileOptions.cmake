@@ -16,9 +16,10 @@ function(descend_compile_options target)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
   if(DESCEND_SANITIZE)
+    # Following variables through the checks takes GCC minutes on the kernels.
     target_compile_options(
       ${target} PRIVATE -fsanitize=${DESCEND_SANITIZE} -fno-sanitize-recover=all
-                        -fno-omit-frame-pointer)
+                        -fno-omit-frame-pointer -fno-var-tracking)
     target_link_options(${target} PUBLIC -fsanitize=${DESCEND_SANITIZE})
   endif()
 endfunction()

@@ -22,6 +22,8 @@ CASE = problem(
 )
 # A notice within 100 ms, and room for a machine that has other work.
 SOON = 2.0
+# Ends a run that an interrupt should have ended.
+TOO_LATE = ds.Stop(seconds=10)
 
 
 def trainer(seed=0, **options):
@@ -177,7 +179,7 @@ def interrupt_after(seconds):
 
 
 LONG_CALLS = {
-    "fit of small steps": lambda run: run.fit(CASE.X, CASE.y, epochs=10**9),
+    "fit of small steps": lambda run: run.fit(CASE.X, CASE.y, epochs=10**9, stop=TOO_LATE),
     "run_epoch": lambda run: run.run_epoch(CASE.X, CASE.y, order=list(range(300)) * 20_000),
 }
 
@@ -202,7 +204,7 @@ def test_an_interrupt_is_noticed_before_a_watching_callable_is_called():
     run, reports = trainer(threads=1), []
     timer, _ = interrupt_after(0.2)
     with pytest.raises(KeyboardInterrupt):
-        run.fit(CASE.X, CASE.y, epochs=10**9, progress=reports.append)
+        run.fit(CASE.X, CASE.y, epochs=10**9, progress=reports.append, stop=TOO_LATE)
     timer.join()
     assert run.epoch - 1 <= len(reports) <= run.epoch
 
@@ -211,7 +213,7 @@ def test_an_interrupted_trainer_holds_the_parameters_of_its_last_step():
     run = trainer(threads=1)
     timer, _ = interrupt_after(0.2)
     with pytest.raises(KeyboardInterrupt):
-        run.fit(CASE.X, CASE.y, epochs=10**9)
+        run.fit(CASE.X, CASE.y, epochs=10**9, stop=TOO_LATE)
     timer.join()
     replay = trainer(threads=1)
     replay.fit(CASE.X, CASE.y, epochs=10**9, stop=ds.Stop(max_steps=run.steps))
@@ -227,7 +229,7 @@ def test_an_interrupt_with_patience_restores_the_best_parameters():
             CASE.y,
             epochs=10**9,
             validation_data=(CASE.X[:50], CASE.y[:50]),
-            stop=ds.Stop(patience=10**9),
+            stop=ds.Stop(patience=10**9, seconds=10),
         )
     timer.join()
     replay = trainer(threads=1)

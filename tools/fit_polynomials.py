@@ -25,6 +25,7 @@ EXCHANGES = 30
 TAIL_FOLD = mpf(4)
 TAIL_CENTRE = mpf("0.375")
 
+
 def expm1_remainder(r: mpf) -> mpf:
     """(exp(r) - 1 - r) / r^2."""
     if abs(r) < mpf("1e-15"):

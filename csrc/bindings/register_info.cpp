@@ -16,7 +16,8 @@ void register_errors(py::module_&) {
     } catch (const NonFiniteLoss& error) {
       py::set_error(PyExc_FloatingPointError, error.what());
     } catch (const FileError& error) {
-      py::set_error(PyExc_OSError, error.what());
+      // With errno, OSError becomes FileNotFoundError, PermissionError and so on.
+      py::set_error(PyExc_OSError, py::make_tuple(error.error_number(), error.what()));
     }
   });
 }

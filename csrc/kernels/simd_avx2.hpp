@@ -82,6 +82,8 @@ struct Vec {
     R::store(p + kHalf, high);
   }
   DESCEND_INLINE void store_first(T* p, std::size_t n) const {
+    // Masked stores are slow on many processors.
+    if (n == kGroup<T>) return store(p);
     R::store(p, R::lanes_below(n, 0), low);
     R::store(p + kHalf, R::lanes_below(n, kHalf), high);
   }

@@ -12,12 +12,16 @@
 //                      touch the first n <= kGroup<T> elements only; lanes not loaded are 0
 #pragma once
 
+#ifdef __clang__
+#include <immintrin.h>
+#else
 // GCC 12 takes the intrinsics' own undefined registers for uninitialised ones (its bug 105593).
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #include <immintrin.h>
 #pragma GCC diagnostic pop
+#endif
 
 #include <cstddef>
 #include <cstdint>

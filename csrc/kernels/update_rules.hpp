@@ -70,14 +70,17 @@ struct FlatUpdate {
   static void flat(const UpdateArguments<T>& update) {
     const auto& h = *static_cast<const typename Row<T>::Hyperparameters*>(update.hyperparameters);
     Row<T>::visit(h, update.step, update.decay, [&](const auto& rule) {
+      const auto state = [&](int k, std::size_t i) {
+        return k < rule.kStates ? update.state[k] + i : nullptr;
+      };
       std::size_t i = 0;
       for (; i + kGroup<T> <= update.count; i += kGroup<T>) {
-        update_group(rule, update.theta + i, Vec<T>::load(update.gradient + i), update.state[0] + i,
-                     update.state[1] + i);
+        update_group(rule, update.theta + i, Vec<T>::load(update.gradient + i), state(0, i),
+                     state(1, i));
       }
       const std::size_t rest = update.count - i;
       update_first(rule, rest, update.theta + i, Vec<T>::load_first(update.gradient + i, rest),
-                   update.state[0] + i, update.state[1] + i);
+                   state(0, i), state(1, i));
     });
   }
 };

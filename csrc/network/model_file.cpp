@@ -283,8 +283,8 @@ void write_model_file(const std::string& path, const ModelFile& model) {
   });
 }
 
-ModelFile read_model_file(const std::string& path) {
-  return with_place("Network.load", path, [&] { return read_model(BinaryFile(path)); });
+ModelFile read_model_file(const char* where, const std::string& path) {
+  return with_place(where, path, [&] { return read_model(BinaryFile(path)); });
 }
 
 }  // namespace descend::network

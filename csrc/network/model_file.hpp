@@ -25,7 +25,7 @@ void write_model_file(const std::string& path, const ModelFile& model);
 
 /// Trusts nothing in the file, and takes no more memory than a small multiple of its size.
 /// Throws FileError where it cannot be read, std::invalid_argument where its content is not a
-/// network's.
-ModelFile read_model_file(const std::string& path);
+/// network's; messages begin with `where`, the function called.
+ModelFile read_model_file(const char* where, const std::string& path);
 
 }  // namespace descend::network

@@ -168,7 +168,7 @@ void Network::save(const std::string& path) const {
 }
 
 Network Network::load(const std::string& path) {
-  network::ModelFile file = network::read_model_file(path);
+  network::ModelFile file = network::read_model_file("Network.load", path);
   Network loaded(std::make_shared<State>(std::move(file.spec), file.seed, State::Zero{}));
   loaded.set_parameters({file.parameters.data(), loaded.spec().dtype, loaded.parameter_count()});
   return loaded;
@@ -176,7 +176,7 @@ Network Network::load(const std::string& path) {
 
 void Network::load_parameters(const std::string& path) {
   constexpr const char* kWhere = "Network.load_parameters";
-  const network::ModelFile file = network::read_model_file(path);
+  const network::ModelFile file = network::read_model_file(kWhere, path);
   if (file.spec.dtype != spec().dtype) {
     throw invalid(kWhere, ": '", path, "' holds ", name(file.spec.dtype),
                   ", but the network is ", name(spec().dtype), "; load it with Network.load.");

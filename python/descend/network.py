@@ -116,18 +116,19 @@ class Network(_core.Network):
             Given each line; ``print`` by default.
         """
         rows = [("layer", "output", "parameters"), ("inputs", f"(rows, {self.inputs})", "")]
-        width = self.inputs
+        inputs = self.inputs
         for layer in self.layers:
             if isinstance(layer, Dense):
-                count = f"{(width + 1) * layer.units:,}"
-                width = layer.units
-                rows.append((f"Dense {layer.activation}", f"(rows, {width})", count))
+                count = f"{(inputs + 1) * layer.units:,}"
+                inputs = layer.units
+                rows.append((f"Dense {layer.activation}", f"(rows, {inputs})", count))
             else:
-                rows.append((f"Dropout {layer.rate:g}", f"(rows, {width})", ""))
+                rows.append((f"Dropout {layer.rate:g}", f"(rows, {inputs})", ""))
         rows.append(("total", self.dtype, f"{self.parameter_count:,}"))
-        name, output, count = (max(map(len, column)) for column in zip(*rows, strict=True))
-        for row in rows:
-            print_fn(f"{row[0]:<{name}}  {row[1]:<{output}}  {row[2]:>{count}}".rstrip())
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for name, output, count in rows:
+            line = f"{name:<{widths[0]}}  {output:<{widths[1]}}  {count:>{widths[2]}}"
+            print_fn(line.rstrip())
 
     def __repr__(self) -> str:
         layers = ", ".join(map(repr, self.layers))

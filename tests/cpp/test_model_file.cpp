@@ -239,12 +239,12 @@ void test_metadata_must_tell_a_network() {
       {"input_dropout", "1", "[0, 1)"},
       {"input_dropout", "nan", "[0, 1)"},
       {"input_dropout", "0,5", "[0, 1)"},
-      {"init", "zeros", "known names"},
+      {"init", "zeros", "unknown initializer 'zeros'"},
       {"seed", "-1", "from 0"},
       {"layers", "2", "2 layers"},
       {"layers", "18446744073709551615", "layers"},
       {"layers.0.units", "99999999999999999999", "from 1"},
-      {"layers.0.activation", "step", "known names"},
+      {"layers.0.activation", "step", "unknown activation 'step'"},
       {"layers.0.dropout", "-0.1", "[0, 1)"},
       {"layers.1.units", "1", "'layers.1.units'"}};
   for (const auto& [key, text, part] : cases) {
