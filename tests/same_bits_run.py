@@ -32,8 +32,9 @@ def configuration(index):
     """Return the data and the trainer's options of configuration ``index``."""
     rng = np.random.default_rng(index)
     depth = rng.integers(1, 5)
-    # Every fourth is wide enough to be worth several threads.
-    widest = 300 if index % 4 == 0 else 70
+    # Every tenth is wide enough to be worth several threads, or has a batch of many rows.
+    wide, long = index % 10 == 0, index % 10 == 5
+    widest = 200 if wide else 70
     widths = rng.integers(1, widest, depth + 1).tolist()
     activations = rng.choice(sorted(ACTIVATIONS), depth).tolist()
     rates = [*rng.choice([0.0, 0.0, 0.3], depth - 1).tolist(), 0.0]
@@ -45,7 +46,7 @@ def configuration(index):
         input_dropout=float(rng.choice([0.0, 0.2])),
     )
     loss = str(rng.choice(sorted(LOSSES)))
-    rows = int(rng.integers(1, 400))
+    rows = int(rng.integers(1100, 1500) if long else rng.integers(1, 300))
     case = problem(
         architecture,
         loss,
@@ -54,7 +55,7 @@ def configuration(index):
         weights=bool(rng.integers(2)),
         as_labels=bool(rng.integers(2)),
     )
-    batch_size = [None, 1 + rows // 9, 32, 64, 128][rng.integers(5)]
+    batch_size = None if long else [None, 1 + rows // 9, 32, 64, 128][rng.integers(5)]
     optimizer = OPTIMIZERS[rng.integers(len(OPTIMIZERS))]
     return case, {"optimizer": optimizer, "batch_size": batch_size, "seed": index}
 

@@ -264,6 +264,22 @@ def test_a_diverging_run_is_an_error_that_says_what_to_do(descend):
     assert not Path("digits-model/model.safetensors").exists()
 
 
+# ---- without the extras ------------------------------------------------------------------------
+
+
+def test_digits_without_scikit_learn_name_the_extra(descend, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    fails(descend("train", "digits"), 2, "scikit-learn", "descend[demo]")
+
+
+def test_without_matplotlib_the_model_is_written_and_the_extra_named(descend, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    code, out, _ = descend("train", "digits", "--epochs", 1)
+    assert code == 0
+    assert "descend[plot]" in out
+    assert [path.name for path in Path("digits-model").iterdir()] == ["model.safetensors"]
+
+
 # ---- usage -------------------------------------------------------------------------------------
 
 BAD_USAGE = {

@@ -1,6 +1,5 @@
 """History.plot: the learning curves."""
 
-import builtins
 import subprocess
 import sys
 
@@ -79,13 +78,6 @@ def test_a_history_without_epochs_cannot_be_drawn():
 
 
 def test_without_matplotlib_the_error_names_the_extra(monkeypatch):
-    real = builtins.__import__
-
-    def without_matplotlib(name, *arguments, **options):
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return real(name, *arguments, **options)
-
-    monkeypatch.setattr(builtins, "__import__", without_matplotlib)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"descend\[plot\]"):
         history().plot()

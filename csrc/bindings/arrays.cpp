@@ -244,6 +244,22 @@ int threads_argument(const char* where, py::handle value) {
       integer_argument(where, "threads", value, 1, std::numeric_limits<int>::max()));
 }
 
+std::string name_argument(const char* where, const char* what, py::handle value) {
+  if (!py::isinstance<py::str>(value)) {
+    throw py::type_error(text(where, ": ", what, " must be a name, got ",
+                              py::repr(value).cast<std::string>(), "."));
+  }
+  return value.cast<std::string>();
+}
+
+bool flag_argument(const char* where, const char* what, py::handle value) {
+  if (!PyBool_Check(value.ptr())) {
+    throw py::type_error(text(where, ": ", what, " must be True or False, got ",
+                              py::repr(value).cast<std::string>(), "."));
+  }
+  return value.ptr() == Py_True;
+}
+
 double number_argument(const char* where, const char* what, py::handle value) {
   const double number = PyFloat_AsDouble(value.ptr());
   if (PyErr_Occurred() != nullptr) {

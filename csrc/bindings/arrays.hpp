@@ -54,6 +54,12 @@ std::optional<std::size_t> optional_count(const char* where, const char* what,
 /// threads: None is 0, which lets the work decide.
 int threads_argument(const char* where, pybind11::handle value);
 
+/// A str, one of the names that `what` has.
+std::string name_argument(const char* where, const char* what, pybind11::handle value);
+
+/// True or False.
+bool flag_argument(const char* where, const char* what, pybind11::handle value);
+
 /// A real number.
 double number_argument(const char* where, const char* what, pybind11::handle value);
 

@@ -24,26 +24,23 @@ constexpr std::uint64_t kAnySeed = std::numeric_limits<std::uint64_t>::max();
 
 Dense dense_from(py::handle layer, std::size_t place) {
   const auto parts = layer.cast<py::tuple>();
-  const std::string where = text("Network: layer ", place);
+  const std::string where = text("Network: Dense layer ", place);
   Dense dense;
   dense.units = integer_argument(where.c_str(), "units", parts[0], 1, kAnySize);
-  if (!py::isinstance<py::str>(parts[1])) {
-    throw py::type_error(text(where, ": activation must be a name, got ",
-                              py::repr(parts[1]).cast<std::string>(), "."));
-  }
-  dense.activation =
-      prefixed(where.c_str(), [&] { return parse_activation(parts[1].cast<std::string>()); });
+  const std::string activation = name_argument(where.c_str(), "activation", parts[1]);
+  dense.activation = prefixed(where.c_str(), [&] { return parse_activation(activation); });
   dense.dropout = number_argument(where.c_str(), "dropout", parts[2]);
   return dense;
 }
 
-Network make_network(py::handle inputs, const py::sequence& layers, const std::string& init,
+Network make_network(py::handle inputs, const py::sequence& layers, py::handle init,
                      py::handle seed, py::handle dtype, py::handle input_dropout) {
   constexpr const char* kWhere = "Network";
   NetworkSpec spec;
   spec.inputs = integer_argument(kWhere, "inputs", inputs, 1, kAnySize);
   for (std::size_t l = 0; l < layers.size(); ++l) spec.layers.push_back(dense_from(layers[l], l));
-  spec.init = prefixed(kWhere, [&] { return parse_initializer(init); });
+  const std::string init_name = name_argument(kWhere, "init", init);
+  spec.init = prefixed(kWhere, [&] { return parse_initializer(init_name); });
   spec.dtype = dtype_argument(kWhere, dtype);
   spec.input_dropout = number_argument(kWhere, "input dropout", input_dropout);
   const std::uint64_t seed_value = integer_argument(kWhere, "seed", seed, 0, kAnySeed);
@@ -93,9 +90,9 @@ py::array predict(const Network& network, py::handle inputs, py::handle threads)
 }
 
 py::tuple loss_and_gradient(const Network& network, py::handle inputs, py::handle targets,
-                            const std::string& loss_name, py::handle sample_weight,
-                            py::handle threads) {
+                            py::handle loss_value, py::handle sample_weight, py::handle threads) {
   constexpr const char* kWhere = "Network.loss_and_gradient";
+  const std::string loss_name = name_argument(kWhere, "loss", loss_value);
   const Loss loss = prefixed(kWhere, [&] { return parse_loss(loss_name); });
   const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
   const auto y = targets_argument(kWhere, loss, network.outputs(), targets);

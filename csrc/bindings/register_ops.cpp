@@ -43,8 +43,9 @@ struct NewMatrix {
 };
 
 py::array dense_forward(py::handle x_value, py::handle w_value, py::handle b_value,
-                        const std::string& activation_name) {
+                        py::handle activation_value) {
   constexpr const char* kWhere = "ops.dense_forward";
+  const std::string activation_name = name_argument(kWhere, "activation", activation_value);
   const Activation activation = prefixed(kWhere, [&] { return parse_activation(activation_name); });
   auto x = matrix_argument(kWhere, "x", "(rows, inputs)", x_value);
   auto w = matrix_argument(kWhere, "w", "(inputs, units)", w_value);
@@ -62,8 +63,9 @@ py::array dense_forward(py::handle x_value, py::handle w_value, py::handle b_val
 }
 
 py::tuple dense_backward(py::handle d_a_value, py::handle x_value, py::handle w_value,
-                         py::handle z_or_a_value, const std::string& activation_name) {
+                         py::handle z_or_a_value, py::handle activation_value) {
   constexpr const char* kWhere = "ops.dense_backward";
+  const std::string activation_name = name_argument(kWhere, "activation", activation_value);
   const Activation activation = prefixed(kWhere, [&] { return parse_activation(activation_name); });
   auto d_a = matrix_argument(kWhere, "d_a", "(rows, units)", d_a_value);
   auto x = matrix_argument(kWhere, "x", "(rows, inputs)", x_value);
@@ -86,9 +88,10 @@ py::tuple dense_backward(py::handle d_a_value, py::handle x_value, py::handle w_
   return py::make_tuple(d_x.array, d_w.array, d_b);
 }
 
-py::tuple loss(const std::string& loss_name, py::handle outputs, py::handle targets,
+py::tuple loss(py::handle loss_value, py::handle outputs, py::handle targets,
                py::handle sample_weight) {
   constexpr const char* kWhere = "ops.loss";
+  const std::string loss_name = name_argument(kWhere, "loss", loss_value);
   const Loss which = prefixed(kWhere, [&] { return parse_loss(loss_name); });
   auto f = matrix_argument(kWhere, "outputs", "(rows, outputs)", outputs);
   const auto y = targets_argument(kWhere, which, f.view.columns(), targets);

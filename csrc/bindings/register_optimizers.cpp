@@ -149,11 +149,7 @@ Rule rule_from(const py::args& args, const py::kwargs& kwargs) {
     ++place;
     if (!given) return;
     if constexpr (std::is_same_v<std::decay_t<decltype(value)>, bool>) {
-      if (!PyBool_Check(given.ptr())) {
-        throw py::type_error(text(Rule::kName, ": ", field, " must be True or False, got ",
-                                  py::repr(given).cast<std::string>(), "."));
-      }
-      value = given.ptr() == Py_True;
+      value = flag_argument(Rule::kName, field, given);
     } else {
       value = number_argument(Rule::kName, field, given);
     }

@@ -26,15 +26,16 @@ struct BoundTrainer {
   std::size_t outputs;
 };
 
-BoundTrainer make_trainer(const Network& network, const std::string& loss_name,
-                          py::handle optimizer_value, py::handle batch_size, bool shuffle,
+BoundTrainer make_trainer(const Network& network, py::handle loss_value,
+                          py::handle optimizer_value, py::handle batch_size, py::handle shuffle,
                           py::handle seed, py::handle threads) {
   constexpr const char* kWhere = "Trainer";
+  const std::string loss_name = name_argument(kWhere, "loss", loss_value);
   const Loss loss = prefixed(kWhere, [&] { return parse_loss(loss_name); });
   const Optimizer optimizer = optimizer_argument(kWhere, optimizer_value);
   TrainerOptions options;
   options.batch_size = optional_count(kWhere, "batch_size", batch_size);
-  options.shuffle = shuffle;
+  options.shuffle = flag_argument(kWhere, "shuffle", shuffle);
   options.seed =
       integer_argument(kWhere, "seed", seed, 0, std::numeric_limits<std::uint64_t>::max());
   options.threads = threads_argument(kWhere, threads);

@@ -8,7 +8,8 @@
 
 #include "kernels/panels.hpp"
 
-#define DESCEND_INLINE inline __attribute__((always_inline))
+// Left to the compiler: arrays inlined by force take it minutes, and calls cost little here.
+#define DESCEND_INLINE inline
 
 namespace descend::kernels::DESCEND_ISA_NAMESPACE {
 namespace {

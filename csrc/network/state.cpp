@@ -29,9 +29,9 @@ NetworkSpec checked(NetworkSpec spec) {
   for (std::size_t l = 0; l < spec.layers.size(); ++l) {
     const Dense& layer = spec.layers[l];
     if (layer.units == 0) {
-      throw invalid("Network: layer ", l, " has 0 units, expected at least 1.");
+      throw invalid("Network: Dense layer ", l, " has 0 units, expected at least 1.");
     }
-    check_dropout(core::text("layer ", l), layer.dropout);
+    check_dropout(core::text("Dense layer ", l), layer.dropout);
   }
   if (spec.layers.back().dropout > 0.0) {
     throw invalid("Network: the last layer has a dropout of ", spec.layers.back().dropout,

@@ -9,29 +9,14 @@ namespace descend::trainer {
 
 namespace {
 
-constexpr std::chrono::milliseconds kInterruptPeriod{20};
-
-// What worker 0 alone looks at between two barriers of a step.
-class Conditions {
- public:
-  explicit Conditions(const EpochPlan& plan) : plan_(plan), asked_(Clock::now()) {}
-
-  std::optional<StopReason> met(std::size_t steps) {
-    if (plan_.max_steps && steps >= *plan_.max_steps) return StopReason::max_steps;
-    if (!plan_.deadline && plan_.interrupted == nullptr) return std::nullopt;
-    const Clock::time_point now = Clock::now();
-    if (plan_.deadline && now >= *plan_.deadline) return StopReason::seconds;
-    if (plan_.interrupted != nullptr && now - asked_ >= kInterruptPeriod) {
-      asked_ = now;
-      if ((*plan_.interrupted)()) return StopReason::interrupted;
-    }
-    return std::nullopt;
-  }
-
- private:
-  const EpochPlan& plan_;
-  Clock::time_point asked_;
-};
+// What ends the epoch after a step, `steps` of it done; worker 0 alone asks.
+std::optional<StopReason> condition_met(const EpochPlan& plan, std::size_t steps) {
+  if (plan.max_steps && steps >= *plan.max_steps) return StopReason::max_steps;
+  const Clock::time_point now = Clock::now();
+  if (plan.deadline && now >= *plan.deadline) return StopReason::seconds;
+  if (plan.interrupt->interrupted(now)) return StopReason::interrupted;
+  return std::nullopt;
+}
 
 // The gradient of a minibatch of more than a block, block after block, into `gradient`.
 // Returns sum_i w_i L_i, the same in every worker.
@@ -58,7 +43,6 @@ EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
                        const Optimizer& optimizer, T* theta, T* const (&state)[2], T* gradient,
                        int workers) {
   EpochOutcome outcome;
-  Conditions conditions(plan);
   core::run_team(workers, [&](const core::Worker& worker) {
     std::size_t steps = 0;
     for (std::size_t first = 0; first < plan.rows.count; first += plan.batch_rows) {
@@ -93,7 +77,7 @@ EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
         outcome.weight_sum += weight;
         outcome.steps = steps;
         outcome.rows += rows.count;
-        outcome.stop = conditions.met(steps);
+        outcome.stop = condition_met(plan, steps);
       }
       worker.wait();
       if (outcome.stop) break;

@@ -15,6 +15,23 @@ namespace descend::trainer {
 
 using Clock = std::chrono::steady_clock;
 
+/// Asks now and then, over all epochs of a run, whether it should end.
+class InterruptPoll {
+ public:
+  explicit InterruptPoll(const std::function<bool()>& interrupted) : interrupted_(interrupted) {}
+
+  bool interrupted(Clock::time_point now) {
+    constexpr std::chrono::milliseconds kPeriod{20};
+    if (!interrupted_ || now - asked_ < kPeriod) return false;
+    asked_ = now;
+    return interrupted_();
+  }
+
+ private:
+  const std::function<bool()>& interrupted_;
+  Clock::time_point asked_ = Clock::now();
+};
+
 /// What an epoch visits, and what may end it early.
 struct EpochPlan {
   engine::Examples examples;
@@ -24,7 +41,7 @@ struct EpochPlan {
   const engine::DropoutKey* dropout;
   std::optional<std::size_t> max_steps;    ///< of this epoch
   std::optional<Clock::time_point> deadline;
-  const std::function<bool()>* interrupted;  ///< asked every few milliseconds; may be null
+  InterruptPoll* interrupt;  ///< asked after each step
 };
 
 struct EpochOutcome {

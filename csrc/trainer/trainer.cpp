@@ -116,7 +116,7 @@ class Trainer::State {
   int reserve(std::size_t batch_rows);
   trainer::EpochOutcome run(const char* where, const trainer::EpochPlan& plan, int workers);
   trainer::EpochPlan plan(const engine::Examples& examples, const std::vector<std::size_t>* order,
-                          const std::function<bool()>& interrupted);
+                          trainer::InterruptPoll& interrupt);
   const std::vector<std::size_t>* shuffled(std::size_t rows);
   template <class T>
   double validation_loss(const CheckedExamples& examples) const {
@@ -185,7 +185,7 @@ trainer::EpochOutcome Trainer::State::run(const char* where, const trainer::Epoc
 
 trainer::EpochPlan Trainer::State::plan(const engine::Examples& examples,
                                         const std::vector<std::size_t>* order,
-                                        const std::function<bool()>& interrupted) {
+                                        trainer::InterruptPoll& interrupt) {
   const std::size_t rows = examples.inputs.rows();
   trainer::EpochPlan plan{};
   plan.examples = examples;
@@ -195,7 +195,7 @@ trainer::EpochPlan Trainer::State::plan(const engine::Examples& examples,
   plan.steps_before = steps_;
   dropout_ = {options_.seed, core::kDropoutStream, epoch_, 0};
   plan.dropout = drops_ ? &dropout_ : nullptr;
-  plan.interrupted = interrupted ? &interrupted : nullptr;
+  plan.interrupt = &interrupt;
   return plan;
 }
 
@@ -213,7 +213,9 @@ double Trainer::State::step(const ConstMatrixView& inputs, const Targets& target
   const Busy busy(kWhere, *this);
   const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight);
   const int workers = reserve(examples.rows());
-  trainer::EpochPlan plan = this->plan(examples.view(), nullptr, {});
+  const std::function<bool()> never;
+  trainer::InterruptPoll interrupt(never);
+  trainer::EpochPlan plan = this->plan(examples.view(), nullptr, interrupt);
   plan.batch_rows = examples.rows();
   dropout_.purpose = core::kStepDropoutStream;
   dropout_.index = steps_;
@@ -246,8 +248,9 @@ double Trainer::State::run_epoch(const ConstMatrixView& inputs, const Targets& t
     }
   }
   const int workers = reserve(batch_rows(order == nullptr ? examples.rows() : order->size()));
+  trainer::InterruptPoll interrupt(interrupted);
   const trainer::EpochPlan plan = this->plan(
-      examples.view(), order == nullptr ? shuffled(examples.rows()) : order, interrupted);
+      examples.view(), order == nullptr ? shuffled(examples.rows()) : order, interrupt);
   ++epoch_;
   const trainer::EpochOutcome outcome = run(kWhere, plan, workers);
   return outcome.loss_sum / outcome.weight_sum;
@@ -279,6 +282,7 @@ History Trainer::State::fit(const ConstMatrixView& inputs, const Targets& target
     std::size_t epochs_since_best = 0;
 
     History history;
+    trainer::InterruptPoll interrupt(options.interrupted);
     const trainer::Clock::time_point start = trainer::Clock::now();
     const auto seconds = [&] {
       return std::chrono::duration<double>(trainer::Clock::now() - start).count();
@@ -286,7 +290,7 @@ History Trainer::State::fit(const ConstMatrixView& inputs, const Targets& target
     std::optional<StopReason> reason;
     for (std::size_t done = 1; !reason; ++done) {
       trainer::EpochPlan plan =
-          this->plan(examples.view(), shuffled(examples.rows()), options.interrupted);
+          this->plan(examples.view(), shuffled(examples.rows()), interrupt);
       if (stop.max_steps) plan.max_steps = *stop.max_steps - history.steps;
       if (stop.seconds) {
         // Beyond a century, steady_clock's counter would overflow.
@@ -331,9 +335,11 @@ History Trainer::State::fit(const ConstMatrixView& inputs, const Targets& target
       }
       if (!reason && done == options.epochs) reason = StopReason::epochs;
       report.seconds = seconds();
-      if (options.on_epoch && !options.on_epoch(report) && reason.value_or(StopReason::epochs) ==
-                                                               StopReason::epochs) {
-        reason = StopReason::interrupted;
+      if (options.on_epoch && reason != StopReason::interrupted) {
+        const bool goes_on = options.on_epoch(report);
+        if (!goes_on && (!reason || reason == StopReason::epochs)) {
+          reason = StopReason::interrupted;
+        }
       }
     }
     if (stop.patience) {

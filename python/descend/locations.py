@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 __all__ = ["get_cmake_dir", "get_include"]
 
 
@@ -22,6 +20,8 @@ def get_cmake_dir() -> str:
 
 def _folder_of(function: str, file: str, *, up: int) -> str:
     """Give the folder ``up`` levels above a file of the package."""
+    from pathlib import Path  # here, since it would be a third of the import of descend
+
     import descend
 
     # An editable install has two roots: the sources, and what was built.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from descend import _core
@@ -49,7 +49,7 @@ class Network(_core.Network):
     @classmethod
     def mlp(
         cls,
-        sizes: Sequence[int],
+        sizes: Iterable[int],
         activation: str = "relu",
         output_activation: str = "identity",
         init: str = "glorot_uniform",
@@ -61,7 +61,7 @@ class Network(_core.Network):
 
         Parameters
         ----------
-        sizes : sequence of int
+        sizes : iterable of int
             Inputs, units of each hidden layer, outputs: at least two numbers.
         activation, output_activation : str
             Of the hidden layers and of the last one.
@@ -70,6 +70,7 @@ class Network(_core.Network):
         dropout : float
             Rate of a `Dropout` behind each hidden layer; 0 for none.
         """
+        sizes = list(sizes)
         if len(sizes) < 2:
             raise ValueError(
                 f"Network.mlp: sizes must hold the inputs and the outputs at least, got {sizes!r}."

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-
-from numpy.typing import ArrayLike
+from typing import TYPE_CHECKING
 
 from descend import _core
 from descend.history import History
 from descend.network import Network
 from descend.progress import Progress, watching
 from descend.stop import Stop
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["Optimizer", "Trainer"]
 

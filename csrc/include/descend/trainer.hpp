@@ -46,7 +46,8 @@ struct FitOptions {
   ConstVectorView sample_weight{};        ///< empty or (rows), finite, >= 0, not all 0
   ConstMatrixView validation_inputs{};    ///< empty, or (rows, inputs)
   Targets validation_targets{};
-  /// Called after each epoch, outside every lock; false ends the run as interrupted.
+  /// Called after each epoch but an interrupted one, outside every lock; false ends the run as
+  /// interrupted.
   std::function<bool(const EpochReport&)> on_epoch{};
   /// Asked every few milliseconds from the calling thread; true ends the run as interrupted.
   std::function<bool()> interrupted{};

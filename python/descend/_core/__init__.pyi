@@ -1,0 +1,619 @@
+"""
+The compiled core of descend.
+"""
+from __future__ import annotations
+import collections.abc
+import numpy
+import typing
+from . import ops
+__all__: list[str] = ['AdaGrad', 'Adam', 'AdamW', 'Network', 'OptimizerState', 'RMSProp', 'SGD', 'Trainer', 'activations', 'build_info', 'initializers', 'losses', 'ops', 'optimizers']
+class OptimizerState:
+    """
+    What an optimizer keeps between steps: step count and vectors.
+    """
+    def __init__(self, step: typing.SupportsInt | typing.SupportsIndex, vectors: collections.abc.Sequence[numpy.ndarray]) -> None:
+        ...
+    def __reduce__(self) -> tuple[type, tuple[int, list[numpy.ndarray]]]:
+        ...
+    def __repr__(self) -> str:
+        ...
+    @property
+    def step(self) -> int:
+        """
+        Steps done.
+        """
+    @property
+    def vectors(self) -> list[numpy.ndarray]:
+        """
+        Arrays of theta's shape and dtype, updated in place.
+        """
+class SGD:
+    """
+    Stochastic gradient descent, with classical or Nesterov momentum.
+    
+    ``v = momentum v - learning_rate g; theta += v``; with ``nesterov``
+    ``theta += momentum v - learning_rate g`` with the new v. The weight decay is decoupled:
+    ``theta -= learning_rate weight_decay theta``. Sutskever et al. (2013).
+    """
+    def __eq__(self, other: typing.Any) -> bool:
+        ...
+    def __hash__(self) -> int:
+        ...
+    def __init__(self, learning_rate: float = 0.01, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> None:
+        """
+        Stochastic gradient descent, with classical or Nesterov momentum.
+        
+        ``v = momentum v - learning_rate g; theta += v``; with ``nesterov``
+        ``theta += momentum v - learning_rate g`` with the new v. The weight decay is decoupled:
+        ``theta -= learning_rate weight_decay theta``. Sutskever et al. (2013).
+        """
+    def __reduce__(self) -> tuple:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def init(self, theta: numpy.ndarray) -> OptimizerState:
+        """
+        Make the state for updating ``theta``.
+        
+        Parameters
+        ----------
+        theta : ndarray of float32 or float64, any shape, C-contiguous
+        
+        Returns
+        -------
+        OptimizerState
+            ``step`` 0 and zeroed vectors of theta's shape and dtype.
+        """
+    def update(self, theta: numpy.ndarray, gradient: numpy.ndarray, state: OptimizerState) -> None:
+        """
+        Apply one step to ``theta`` in place, in one fused pass.
+        
+        Parameters
+        ----------
+        theta : ndarray of float32 or float64, any shape, C-contiguous, writable
+        gradient : ndarray of theta's shape and dtype
+        state : OptimizerState
+            From ``init``; its step and vectors move on.
+        
+        Raises
+        ------
+        TypeError
+            If an array is not float32 or float64.
+        ValueError
+            If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
+        """
+    @property
+    def learning_rate(self) -> float:
+        ...
+    @property
+    def momentum(self) -> float:
+        ...
+    @property
+    def nesterov(self) -> bool:
+        ...
+    @property
+    def weight_decay(self) -> float:
+        ...
+class AdaGrad:
+    """
+    AdaGrad, Duchi, Hazan & Singer (2011).
+    
+    ``s += g^2; theta -= learning_rate g / (sqrt(s) + epsilon)``.
+    """
+    def __eq__(self, other: typing.Any) -> bool:
+        ...
+    def __hash__(self) -> int:
+        ...
+    def __init__(self, learning_rate: float = 0.01, epsilon: float = 1e-10) -> None:
+        """
+        AdaGrad, Duchi, Hazan & Singer (2011).
+        
+        ``s += g^2; theta -= learning_rate g / (sqrt(s) + epsilon)``.
+        """
+    def __reduce__(self) -> tuple:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def init(self, theta: numpy.ndarray) -> OptimizerState:
+        """
+        Make the state for updating ``theta``.
+        
+        Parameters
+        ----------
+        theta : ndarray of float32 or float64, any shape, C-contiguous
+        
+        Returns
+        -------
+        OptimizerState
+            ``step`` 0 and zeroed vectors of theta's shape and dtype.
+        """
+    def update(self, theta: numpy.ndarray, gradient: numpy.ndarray, state: OptimizerState) -> None:
+        """
+        Apply one step to ``theta`` in place, in one fused pass.
+        
+        Parameters
+        ----------
+        theta : ndarray of float32 or float64, any shape, C-contiguous, writable
+        gradient : ndarray of theta's shape and dtype
+        state : OptimizerState
+            From ``init``; its step and vectors move on.
+        
+        Raises
+        ------
+        TypeError
+            If an array is not float32 or float64.
+        ValueError
+            If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
+        """
+    @property
+    def epsilon(self) -> float:
+        ...
+    @property
+    def learning_rate(self) -> float:
+        ...
+class RMSProp:
+    """
+    RMSProp, Tieleman & Hinton (2012), with optional momentum on the step.
+    
+    ``s = rho s + (1 - rho) g^2; d = learning_rate g / (sqrt(s) + epsilon); theta -= d``;
+    with momentum ``v = momentum v + d; theta -= v``.
+    """
+    def __eq__(self, other: typing.Any) -> bool:
+        ...
+    def __hash__(self) -> int:
+        ...
+    def __init__(self, learning_rate: float = 0.001, rho: float = 0.9, epsilon: float = 1e-07, momentum: float = 0.0) -> None:
+        """
+        RMSProp, Tieleman & Hinton (2012), with optional momentum on the step.
+        
+        ``s = rho s + (1 - rho) g^2; d = learning_rate g / (sqrt(s) + epsilon); theta -= d``;
+        with momentum ``v = momentum v + d; theta -= v``.
+        """
+    def __reduce__(self) -> tuple:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def init(self, theta: numpy.ndarray) -> OptimizerState:
+        """
+        Make the state for updating ``theta``.
+        
+        Parameters
+        ----------
+        theta : ndarray of float32 or float64, any shape, C-contiguous
+        
+        Returns
+        -------
+        OptimizerState
+            ``step`` 0 and zeroed vectors of theta's shape and dtype.
+        """
+    def update(self, theta: numpy.ndarray, gradient: numpy.ndarray, state: OptimizerState) -> None:
+        """
+        Apply one step to ``theta`` in place, in one fused pass.
+        
+        Parameters
+        ----------
+        theta : ndarray of float32 or float64, any shape, C-contiguous, writable
+        gradient : ndarray of theta's shape and dtype
+        state : OptimizerState
+            From ``init``; its step and vectors move on.
+        
+        Raises
+        ------
+        TypeError
+            If an array is not float32 or float64.
+        ValueError
+            If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
+        """
+    @property
+    def epsilon(self) -> float:
+        ...
+    @property
+    def learning_rate(self) -> float:
+        ...
+    @property
+    def momentum(self) -> float:
+        ...
+    @property
+    def rho(self) -> float:
+        ...
+class Adam:
+    """
+    Adam, Kingma & Ba (2015).
+    
+    ``m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;``
+    ``theta -= learning_rate m_hat / (sqrt(v_hat) + epsilon)`` with the bias-corrected
+    ``m_hat = m / (1 - beta1^t)`` and ``v_hat = v / (1 - beta2^t)``.
+    """
+    def __eq__(self, other: typing.Any) -> bool:
+        ...
+    def __hash__(self) -> int:
+        ...
+    def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08) -> None:
+        """
+        Adam, Kingma & Ba (2015).
+        
+        ``m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;``
+        ``theta -= learning_rate m_hat / (sqrt(v_hat) + epsilon)`` with the bias-corrected
+        ``m_hat = m / (1 - beta1^t)`` and ``v_hat = v / (1 - beta2^t)``.
+        """
+    def __reduce__(self) -> tuple:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def init(self, theta: numpy.ndarray) -> OptimizerState:
+        """
+        Make the state for updating ``theta``.
+        
+        Parameters
+        ----------
+        theta : ndarray of float32 or float64, any shape, C-contiguous
+        
+        Returns
+        -------
+        OptimizerState
+            ``step`` 0 and zeroed vectors of theta's shape and dtype.
+        """
+    def update(self, theta: numpy.ndarray, gradient: numpy.ndarray, state: OptimizerState) -> None:
+        """
+        Apply one step to ``theta`` in place, in one fused pass.
+        
+        Parameters
+        ----------
+        theta : ndarray of float32 or float64, any shape, C-contiguous, writable
+        gradient : ndarray of theta's shape and dtype
+        state : OptimizerState
+            From ``init``; its step and vectors move on.
+        
+        Raises
+        ------
+        TypeError
+            If an array is not float32 or float64.
+        ValueError
+            If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
+        """
+    @property
+    def beta1(self) -> float:
+        ...
+    @property
+    def beta2(self) -> float:
+        ...
+    @property
+    def epsilon(self) -> float:
+        ...
+    @property
+    def learning_rate(self) -> float:
+        ...
+class AdamW:
+    """
+    Adam with decoupled weight decay, Loshchilov & Hutter (2019).
+    
+    ``theta -= learning_rate weight_decay theta`` beside Adam's step.
+    """
+    def __eq__(self, other: typing.Any) -> bool:
+        ...
+    def __hash__(self) -> int:
+        ...
+    def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.01) -> None:
+        """
+        Adam with decoupled weight decay, Loshchilov & Hutter (2019).
+        
+        ``theta -= learning_rate weight_decay theta`` beside Adam's step.
+        """
+    def __reduce__(self) -> tuple:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def init(self, theta: numpy.ndarray) -> OptimizerState:
+        """
+        Make the state for updating ``theta``.
+        
+        Parameters
+        ----------
+        theta : ndarray of float32 or float64, any shape, C-contiguous
+        
+        Returns
+        -------
+        OptimizerState
+            ``step`` 0 and zeroed vectors of theta's shape and dtype.
+        """
+    def update(self, theta: numpy.ndarray, gradient: numpy.ndarray, state: OptimizerState) -> None:
+        """
+        Apply one step to ``theta`` in place, in one fused pass.
+        
+        Parameters
+        ----------
+        theta : ndarray of float32 or float64, any shape, C-contiguous, writable
+        gradient : ndarray of theta's shape and dtype
+        state : OptimizerState
+            From ``init``; its step and vectors move on.
+        
+        Raises
+        ------
+        TypeError
+            If an array is not float32 or float64.
+        ValueError
+            If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
+        """
+    @property
+    def beta1(self) -> float:
+        ...
+    @property
+    def beta2(self) -> float:
+        ...
+    @property
+    def epsilon(self) -> float:
+        ...
+    @property
+    def learning_rate(self) -> float:
+        ...
+    @property
+    def weight_decay(self) -> float:
+        ...
+class Network:
+    """
+    A feed-forward network of dense layers and its parameters.
+    """
+    @staticmethod
+    def _load(path: typing.Any) -> Network:
+        ...
+    @typing.overload
+    def __init__(self, inputs: typing.Any, layers: collections.abc.Sequence, init: str, seed: typing.Any, dtype: typing.Any, input_dropout: typing.Any) -> None:
+        ...
+    @typing.overload
+    def __init__(self, other: Network) -> None:
+        """
+        A copy, parameters included.
+        """
+    def load_parameters(self, path: typing.Any) -> None:
+        """
+        Read the parameters of a file whose layers and dtype are this network's.
+        
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it is damaged, or of another architecture or dtype; the parameters stay as they were.
+        """
+    def loss_and_gradient(self, X: typing.Any, y: typing.Any, loss: str, sample_weight: typing.Any = None, threads: typing.Any = None) -> tuple:
+        """
+        Compute the training loss and its gradient by backpropagation; dropout is off.
+        
+        Parameters
+        ----------
+        X : array_like of shape (rows, inputs)
+        y : array_like
+            Class indices of shape (rows,), or targets of shape (rows, outputs).
+        loss : str
+            One of ``descend.losses()``.
+        sample_weight : array_like of shape (rows,), optional
+            Finite, at least 0, not all 0.
+        threads : int, optional
+        
+        Returns
+        -------
+        J : float
+            ``sum_i w_i L_i / sum_i w_i`` over all rows.
+        gradient : list of (ndarray of shape (inputs, units), ndarray of shape (units,))
+            The gradient of J with respect to each layer's weights and bias.
+        
+        Raises
+        ------
+        ValueError, TypeError
+            If the arrays do not fit the network or the loss.
+        """
+    def parameters(self) -> list:
+        """
+        Copy the parameters.
+        
+        Returns
+        -------
+        list of (ndarray of shape (inputs, units), ndarray of shape (units,))
+            Weights and bias of each layer, of the network's dtype.
+        """
+    def predict(self, X: typing.Any, threads: typing.Any = None) -> numpy.ndarray:
+        """
+        Compute the network's outputs for each row of ``X``; dropout is off.
+        
+        Parameters
+        ----------
+        X : array_like of shape (rows, inputs)
+            Real, finite numbers; never modified. Rows of the network's dtype are read in place.
+        threads : int, optional
+            How many threads to use; by default as many as the work is worth.
+        
+        Returns
+        -------
+        ndarray of shape (rows, outputs)
+            The last layer's raw outputs, of the network's dtype.
+        
+        Raises
+        ------
+        ValueError
+            If ``X`` has another number of columns, no rows, or a value that is not finite.
+        TypeError
+            If ``X`` is not of real numbers.
+        """
+    def save(self, path: typing.Any) -> None:
+        """
+        Write spec and parameters to a safetensors file, replacing it atomically.
+        
+        Raises
+        ------
+        OSError
+            If the file cannot be written; an earlier file stays as it was.
+        """
+    def set_parameters(self, parameters: collections.abc.Sequence) -> None:
+        """
+        Replace all parameters.
+        
+        Parameters
+        ----------
+        parameters : sequence of (weights, bias)
+            As ``parameters()`` gives them: real, finite arrays of the same shapes.
+        
+        Raises
+        ------
+        ValueError, TypeError
+            If shapes differ or a value is not finite; the parameters stay as they were then.
+        """
+    @property
+    def _layers(self) -> list:
+        ...
+    @property
+    def dtype(self) -> str:
+        """
+        'float32' or 'float64'.
+        """
+    @property
+    def init(self) -> str:
+        """
+        The initialiser's name.
+        """
+    @property
+    def input_dropout(self) -> float:
+        """
+        Fraction of the inputs dropped while training.
+        """
+    @property
+    def inputs(self) -> int:
+        """
+        Columns of X.
+        """
+    @property
+    def outputs(self) -> int:
+        """
+        Units of the last layer.
+        """
+    @property
+    def parameter_count(self) -> int:
+        """
+        Weights and biases together.
+        """
+    @property
+    def seed(self) -> int:
+        """
+        The seed of the initial weights.
+        """
+class Trainer:
+    """
+    Trains a network: minibatches, epochs, stopping conditions.
+    """
+    def __init__(self, network: Network, loss: str, optimizer: typing.Any, batch_size: typing.Any, shuffle: bool, seed: typing.Any, threads: typing.Any) -> None:
+        ...
+    def _fit(self, X: typing.Any, y: typing.Any, epochs: typing.Any, sample_weight: typing.Any, validation_X: typing.Any, validation_y: typing.Any, stop: dict, on_epoch: typing.Any) -> dict:
+        ...
+    def run_epoch(self, X: typing.Any, y: typing.Any, order: typing.Any = None, sample_weight: typing.Any = None) -> float:
+        """
+        Run one epoch of minibatches.
+        
+        Parameters
+        ----------
+        X : array_like of shape (rows, inputs)
+        y : array_like
+            Class indices of shape (rows,), or targets of shape (rows, outputs).
+        order : array_like of int, optional
+            Row indices in visiting order, any number of them; by default the epoch's own shuffle.
+        sample_weight : array_like of shape (rows,), optional
+        
+        Returns
+        -------
+        float
+            The mean loss over the rows visited, each taken before the update of its step.
+        
+        Raises
+        ------
+        ValueError, TypeError
+            If the arrays do not fit; nothing changes then.
+        FloatingPointError
+            If the loss of a step is NaN or infinite; the parameters of the step before are kept.
+        """
+    def step(self, X: typing.Any, y: typing.Any, sample_weight: typing.Any = None) -> float:
+        """
+        Apply one optimizer step to a single minibatch.
+        
+        Parameters
+        ----------
+        X : array_like of shape (rows, inputs)
+        y : array_like
+            Class indices of shape (rows,), or targets of shape (rows, outputs).
+        sample_weight : array_like of shape (rows,), optional
+        
+        Returns
+        -------
+        float
+            The loss before the update.
+        
+        Raises
+        ------
+        ValueError, TypeError
+            If the arrays do not fit; nothing changes then.
+        FloatingPointError
+            If the loss is NaN or infinite; the parameters are kept.
+        """
+    @property
+    def batch_size(self) -> int | None:
+        """
+        Rows a step; None: all of them.
+        """
+    @property
+    def epoch(self) -> int:
+        """
+        Epochs begun so far.
+        """
+    @property
+    def loss(self) -> str:
+        """
+        The loss's name.
+        """
+    @property
+    def optimizer(self) -> typing.Any:
+        """
+        The optimizer's settings.
+        """
+    @property
+    def seed(self) -> int:
+        """
+        The seed of the shuffle and the dropout masks.
+        """
+    @property
+    def shuffle(self) -> bool:
+        """
+        Whether each epoch visits the rows in a new order.
+        """
+    @property
+    def steps(self) -> int:
+        """
+        Optimizer steps done so far.
+        """
+def activations() -> list[str]:
+    """
+    Names of the activation functions.
+    """
+def build_info() -> dict:
+    """
+    What this build is and what it runs on.
+    
+    Returns
+    -------
+    dict
+        ``version``, ``isa`` (the kernel set in use), ``available_isas`` (best first), ``openmp``,
+        ``cuda``, ``threads`` (the most a call uses) and ``compiler``.
+    
+    Raises
+    ------
+    ValueError
+        If the environment variable ``DESCEND_ISA`` names a kernel set that is not available.
+    """
+def initializers() -> list[str]:
+    """
+    Names of the initialisers.
+    """
+def losses() -> list[str]:
+    """
+    Names of the losses.
+    """
+def optimizers() -> list[str]:
+    """
+    Names of the optimizer classes.
+    """
