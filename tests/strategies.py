@@ -169,7 +169,7 @@ def batch_sizes(rows):
 
 
 _HYPERPARAMETERS = {
-    "learning_rate": st.floats(1e-4, 1e-2),
+    "learning_rate": st.floats(1e-4, 1e-3),
     "momentum": st.one_of(st.just(0.0), st.floats(0.1, 0.95)),
     "nesterov": st.booleans(),
     "weight_decay": st.one_of(st.just(0.0), st.floats(0.01, 1.0)),

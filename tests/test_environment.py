@@ -39,7 +39,7 @@ def test_build_info_tells_what_the_build_is():
     assert info["version"] == ds.__version__
     assert isinstance(info["openmp"], bool)
     assert isinstance(info["cuda"], bool)
-    assert 1 <= info["threads"] <= len(os.sched_getaffinity(0))
+    assert 1 <= info["threads"] <= os.cpu_count()
     assert info["compiler"]
 
 
@@ -76,6 +76,7 @@ def test_a_thread_cap_that_is_no_positive_integer_is_an_error(count):
     assert "DESCEND_NUM_THREADS" in run.stderr
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
 def test_affinity_bounds_the_threads():
     code = (
         "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\n"

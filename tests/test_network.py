@@ -119,10 +119,8 @@ def test_no_layers_are_an_error():
     ("inputs", "units"), [(2**40, 2**40), (2**63 - 1, 2**63 - 1), (2**62, 4), (1, 2**62)]
 )
 def test_sizes_whose_product_overflows_are_an_error(inputs, units):
-    with pytest.raises((ValueError, MemoryError)) as raised:
+    with pytest.raises(ValueError, match=r"Network: .* more than this machine can address"):
         ds.Network(inputs=inputs, layers=[ds.Dense(units)])
-    if raised.type is ValueError:
-        assert "Network: " in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -200,6 +200,25 @@ def test_an_interrupt_ends_a_long_call_soon(call, threads):
     assert run.steps == before + 5
 
 
+def test_an_interrupt_within_a_long_step_changes_nothing():
+    # One step of batch gradient descent that takes several seconds.
+    X, y = np.ones((500_000, 64), "float32"), np.zeros(500_000, "uint8")
+    network = ds.Network.mlp([64, 2048, 10])
+    run = ds.Trainer(network, loss="softmax_cross_entropy", batch_size=None, threads=1)
+    before = network.parameters()
+    timer, sent = interrupt_after(0.5)
+    with pytest.raises(KeyboardInterrupt):
+        run.fit(X, y)
+    noticed = time.perf_counter()
+    timer.join()
+    assert noticed - sent[0] < SOON
+    assert run.steps == 0
+    for (weights, bias), (old_weights, old_bias) in zip(
+        network.parameters(), before, strict=True
+    ):
+        assert np.array_equal(weights, old_weights) and np.array_equal(bias, old_bias)
+
+
 def test_an_interrupt_is_noticed_before_a_watching_callable_is_called():
     run, reports = trainer(threads=1), []
     timer, _ = interrupt_after(0.2)

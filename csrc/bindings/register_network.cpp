@@ -189,7 +189,9 @@ void register_network(py::module_& module) {
                       "A feed-forward network of dense layers and its parameters.")
       .def(py::init(&make_network), py::arg("inputs"), py::arg("layers"), py::arg("init"),
            py::arg("seed"), py::arg("dtype"), py::arg("input_dropout"))
-      .def(py::init<const Network&>(), py::arg("other"), "A copy, parameters included.")
+      // Copying waits for a training step to end, which may wait for the GIL.
+      .def(py::init<const Network&>(), py::arg("other"),
+           py::call_guard<py::gil_scoped_release>(), "A copy, parameters included.")
       .def_property_readonly("inputs", &Network::inputs, "Columns of X.")
       .def_property_readonly("outputs", &Network::outputs, "Units of the last layer.")
       .def_property_readonly(

@@ -27,8 +27,11 @@ enum class Left { by_rows, transposed };
 template <class T, int kRows, int kGroups, Left kLeft>
 void multiply_tile(std::size_t depth, const T* a, std::size_t ld_a, const T* b, std::size_t ld_b,
                    T* c, std::size_t ld_c, bool accumulate) {
+  // Unrolled, the sums stay in registers; as loops, GCC keeps a copy of them in memory.
   Vec<T> sums[kRows][kGroups];
+#pragma GCC unroll 8
   for (int row = 0; row < kRows; ++row) {
+#pragma GCC unroll 8
     for (int group = 0; group < kGroups; ++group) {
       sums[row][group] = accumulate ? Vec<T>::load(c + row * ld_c + group * kGroup<T>)
                                     : Vec<T>::zero();
@@ -36,18 +39,23 @@ void multiply_tile(std::size_t depth, const T* a, std::size_t ld_a, const T* b, 
   }
   for (std::size_t k = 0; k < depth; ++k) {
     Vec<T> b_row[kGroups];
+#pragma GCC unroll 8
     for (int group = 0; group < kGroups; ++group) {
       b_row[group] = Vec<T>::load(b + k * ld_b + group * kGroup<T>);
     }
+#pragma GCC unroll 8
     for (int row = 0; row < kRows; ++row) {
       const T* element = kLeft == Left::by_rows ? a + row * ld_a + k : a + k * ld_a + row;
       const Vec<T> a_element = Vec<T>::broadcast(*element);
+#pragma GCC unroll 8
       for (int group = 0; group < kGroups; ++group) {
         sums[row][group] = fma(a_element, b_row[group], sums[row][group]);
       }
     }
   }
+#pragma GCC unroll 8
   for (int row = 0; row < kRows; ++row) {
+#pragma GCC unroll 8
     for (int group = 0; group < kGroups; ++group) {
       sums[row][group].store(c + row * ld_c + group * kGroup<T>);
     }

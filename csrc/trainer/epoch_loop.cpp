@@ -19,10 +19,11 @@ std::optional<StopReason> condition_met(const EpochPlan& plan, std::size_t steps
 }
 
 // The gradient of a minibatch of more than a block, block after block, into `gradient`.
-// Returns sum_i w_i L_i, the same in every worker.
+// Returns sum_i w_i L_i, the same in every worker. An interrupt ends it, as `stop` then says.
 template <class T>
 double gradient_in_blocks(engine::CpuEngine<T>& engine, const core::Worker& worker,
-                          const engine::Minibatch& batch, const T* theta, T* gradient) {
+                          const engine::Minibatch& batch, const T* theta, T* gradient,
+                          InterruptPoll& interrupt, std::optional<StopReason>& stop) {
   double sum = 0.0;
   for (std::size_t first = 0; first < batch.rows.count; first += engine::kBlockRows) {
     engine::Minibatch block = batch;
@@ -31,7 +32,9 @@ double gradient_in_blocks(engine::CpuEngine<T>& engine, const core::Worker& work
     engine.backpropagate(worker, block, theta);
     sum += engine.loss_sum(block);
     engine.gradient(worker, block, gradient, first > 0);
+    if (worker.index == 0 && interrupt.interrupted(Clock::now())) stop = StopReason::interrupted;
     worker.wait();
+    if (stop) break;
   }
   return sum;
 }
@@ -57,7 +60,9 @@ EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
       const bool in_blocks = rows.count > engine::kBlockRows;
       double sum;
       if (in_blocks) {
-        sum = gradient_in_blocks(engine, worker, batch, theta, gradient);
+        sum = gradient_in_blocks(engine, worker, batch, theta, gradient, *plan.interrupt,
+                                 outcome.stop);
+        if (outcome.stop) break;
       } else {
         engine.backpropagate(worker, batch, theta);
         sum = engine.loss_sum(batch);

@@ -300,8 +300,9 @@ History Trainer::State::fit(const ConstMatrixView& inputs, const Targets& target
       }
       ++epoch_;
       const trainer::EpochOutcome outcome = run(kWhere, plan, workers);
-      const double loss = outcome.loss_sum / outcome.weight_sum;
       reason = outcome.stop;
+      if (outcome.steps == 0) break;  // interrupted within the first step
+      const double loss = outcome.loss_sum / outcome.weight_sum;
       if (!reason && stop.target_loss && loss <= *stop.target_loss) {
         reason = StopReason::target_loss;
       }

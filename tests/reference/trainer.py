@@ -69,7 +69,3 @@ class Trainer:
             total += w.sum() * self._descend(x[rows], y[rows], w, masks)
         self.epoch += 1
         return total / weights[order].sum()
-
-    def fit(self, x, y, epochs=1, sample_weight=None):
-        """Return the mean loss of each epoch."""
-        return [self.run_epoch(x, y, sample_weight=sample_weight) for _ in range(epochs)]

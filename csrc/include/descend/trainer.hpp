@@ -81,7 +81,7 @@ class Trainer {
 
   /// One epoch, visiting `order` (row indices, in visiting order) where it is given and the
   /// shuffled rows otherwise. Returns the mean loss over the rows visited, each taken before
-  /// the update of its step.
+  /// the update of its step; NaN where it is interrupted within its first step.
   double run_epoch(ConstMatrixView inputs, const Targets& targets,
                    const std::vector<std::size_t>* order = nullptr,
                    ConstVectorView sample_weight = {},
@@ -93,7 +93,7 @@ class Trainer {
 
   /// The network trained, sharing its parameters.
   Network network() const;
-  std::size_t epoch() const;  ///< epochs begun and not failed so far
+  std::size_t epoch() const;  ///< epochs begun so far
   std::size_t steps() const;  ///< optimizer steps done so far
 
  private:
