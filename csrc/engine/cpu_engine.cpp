@@ -12,10 +12,6 @@ namespace {
 // product and the update.
 constexpr std::size_t kPieceRows = 48;
 
-const void* hyperparameters(const Optimizer& optimizer) {
-  return std::visit([](const auto& rule) -> const void* { return &rule; }, optimizer);
-}
-
 template <class T>
 void draw_mask(const Minibatch& batch, std::size_t layer, double rate, const Rows& rows,
                std::size_t columns, T* mask, std::size_t ld_mask) {
@@ -25,6 +21,17 @@ void draw_mask(const Minibatch& batch, std::size_t layer, double rate, const Row
 }
 
 }  // namespace
+
+template <class T>
+Update<T> prepare_update(const Optimizer& optimizer, std::uint64_t step, T* theta,
+                         T* const (&state)[2]) {
+  const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
+  const void* hyperparameters =
+      std::visit([](const auto& rule) -> const void* { return &rule; }, optimizer);
+  const std::size_t rule = optimizer.index();
+  return {rule, hyperparameters, kernels.prepare[rule](hyperparameters, step), theta,
+          {state[0], state[1]}};
+}
 
 template <class T>
 CpuEngine<T>::CpuEngine(const NetworkSpec& spec, const ParameterLayout& layout, Loss loss,
@@ -239,10 +246,8 @@ void CpuEngine<T>::apply(const Update<T>& update, const Piece& piece, const T* g
   const auto state = [&](int i) {
     return update.state[i] == nullptr ? nullptr : update.state[i] + piece.offset;
   };
-  kernels_.update[update.optimizer->index()]({hyperparameters(*update.optimizer), update.step,
-                                              !piece.is_bias, piece.size,
-                                              update.theta + piece.offset, gradient,
-                                              {state(0), state(1)}});
+  kernels_.update[update.rule]({update.hyperparameters, update.scalars, !piece.is_bias, piece.size,
+                                update.theta + piece.offset, gradient, {state(0), state(1)}});
 }
 
 template <class T>
@@ -271,6 +276,10 @@ void CpuEngine<T>::update_from(const core::Worker& worker, const T* gradient,
                  [&](const Piece& piece) { apply(update, piece, gradient + piece.offset); });
 }
 
+template Update<float> prepare_update<float>(const Optimizer&, std::uint64_t, float*,
+                                             float* const (&)[2]);
+template Update<double> prepare_update<double>(const Optimizer&, std::uint64_t, double*,
+                                               double* const (&)[2]);
 template class CpuEngine<float>;
 template class CpuEngine<double>;
 

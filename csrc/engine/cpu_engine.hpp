@@ -26,11 +26,12 @@ namespace descend::engine {
 /// with the same bits.
 constexpr std::size_t kBlockRows = 1024;
 
-/// One optimizer step: the rule, its number from 1, and the vectors it changes.
+/// One optimizer step: the rule, what is common to all elements, and the vectors it changes.
 template <class T>
 struct Update {
-  const Optimizer* optimizer;
-  std::uint64_t step;
+  std::size_t rule;  ///< the optimizer's row
+  const void* hyperparameters;
+  kernels::StepScalars scalars;
   T* theta;
   T* state[2];  ///< as many as the optimizer keeps, of theta's layout
 };
@@ -42,6 +43,11 @@ struct Minibatch {
   double total_weight;        ///< by which the rows' weights are divided
   const DropoutKey* dropout;  ///< its layer is not read; null: no units are dropped
 };
+
+/// The update of step number `step`, from 1.
+template <class T>
+Update<T> prepare_update(const Optimizer& optimizer, std::uint64_t step, T* theta,
+                         T* const (&state)[2]);
 
 template <class T>
 class CpuEngine {

@@ -47,10 +47,12 @@ void check_field(const char* optimizer, const char* field, double value, Range r
 template <class T>
 void update_arrays(const Optimizer& optimizer, std::uint64_t step, VectorView theta,
                    ConstVectorView gradient, const std::vector<VectorView>& state) {
+  const core::FlushToZero flush;
+  const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
   kernels::UpdateArguments<T> arguments{};
   arguments.hyperparameters =
       std::visit([](const auto& rule) -> const void* { return &rule; }, optimizer);
-  arguments.step = step;
+  arguments.scalars = kernels.prepare[optimizer.index()](arguments.hyperparameters, step);
   arguments.decay = true;
   arguments.count = theta.size();
   arguments.theta = static_cast<T*>(theta.data());
@@ -58,8 +60,7 @@ void update_arrays(const Optimizer& optimizer, std::uint64_t step, VectorView th
   for (std::size_t i = 0; i < state.size(); ++i) {
     arguments.state[i] = static_cast<T*>(state[i].data());
   }
-  const core::FlushToZero flush;
-  kernels::kernels_of<T>(kernels::kernel_table()).update[optimizer.index()](arguments);
+  kernels.update[optimizer.index()](arguments);
 }
 
 void check_vector(const char* what, std::size_t size, DType dtype, VectorView theta) {

@@ -9,13 +9,33 @@
 namespace descend::kernels::DESCEND_ISA_NAMESPACE {
 namespace {
 
+template <class T>
+DESCEND_INLINE void convert_row(std::size_t columns, const T* from, T* to) {
+  std::size_t i = 0;
+  for (; i + kGroup<T> <= columns; i += kGroup<T>) Vec<T>::load(from + i).store(to + i);
+  Vec<T>::load_first(from + i, columns - i).store_first(to + i, columns - i);
+}
+
+template <class T, class Source>
+DESCEND_INLINE void convert_row(std::size_t columns, const Source* from, T* to) {
+  for (std::size_t i = 0; i < columns; ++i) to[i] = static_cast<T>(from[i]);
+}
+
 template <class T, class Source>
 void gather_from(const GatherArguments<T>& rows, const Source* source) {
-  for (std::size_t i = 0; i < rows.rows; ++i) {
+  const auto row_of = [&](std::size_t i) {
     const std::size_t row = rows.order == nullptr ? rows.first + i : rows.order[rows.first + i];
-    const Source* from = source + row * rows.ld_source;
-    T* to = rows.out + i * rows.ld_out;
-    for (std::size_t j = 0; j < rows.columns; ++j) to[j] = static_cast<T>(from[j]);
+    return source + row * rows.ld_source;
+  };
+  for (std::size_t i = 0; i < rows.rows; ++i) {
+    // Shuffled rows are where no prefetcher looks: ask for the one after the next.
+    if (i + 2 < rows.rows) {
+      const Source* ahead = row_of(i + 2);
+      for (std::size_t j = 0; j < rows.columns; j += kGroupBytes / sizeof(Source)) {
+        __builtin_prefetch(ahead + j);
+      }
+    }
+    convert_row(rows.columns, row_of(i), rows.out + i * rows.ld_out);
   }
 }
 

@@ -100,11 +100,16 @@ struct LossArguments {
   T* losses;  ///< (rows)
 };
 
+/// What one optimizer step has in common for all elements, as its rule keeps it.
+struct StepScalars {
+  double values[2];
+};
+
 /// One optimizer step over `count` elements; padding must hold zeros and keeps them.
 template <class T>
 struct UpdateArguments {
   const void* hyperparameters;  ///< the struct of optimizer.hpp that the row names
-  std::uint64_t step;           ///< from 1
+  StepScalars scalars;          ///< from `prepare`
   bool decay;                   ///< false for biases
   std::size_t count;
   T* theta;
@@ -136,6 +141,8 @@ struct Kernels {
                                                 std::size_t ld_d, const T* z_or_a,
                                                 std::size_t ld_z_or_a);
   void (*loss[kLossCount])(const LossArguments<T>&);
+  /// The scalars of step number `step`, from 1.
+  StepScalars (*prepare[kOptimizerCount])(const void* hyperparameters, std::uint64_t step);
   void (*update[kOptimizerCount])(const UpdateArguments<T>&);
   void (*gather_rows)(const GatherArguments<T>&);
   /// out = x * y by element.

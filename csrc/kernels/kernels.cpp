@@ -36,6 +36,9 @@ constexpr Kernels<T> kernels() {
 #define DESCEND_ROW(name, targets) losses::name<T>::rows,
       {DESCEND_LOSSES(DESCEND_ROW)},
 #undef DESCEND_ROW
+#define DESCEND_ROW(name) update_rules::name<T>::prepare,
+      {DESCEND_OPTIMIZERS(DESCEND_ROW)},
+#undef DESCEND_ROW
 #define DESCEND_ROW(name) update_rules::name<T>::flat,
       {DESCEND_OPTIMIZERS(DESCEND_ROW)},
 #undef DESCEND_ROW

@@ -102,9 +102,20 @@ struct poisson : SumOverOutputs<T, poisson> {
 template <class T>
 struct softmax_cross_entropy {
   static void rows(const LossArguments<T>& loss) {
-    for (std::size_t row = 0; row < loss.rows; ++row) {
+    for (std::size_t row = 0; row < loss.rows; row += kGroup<T>) {
+      const std::size_t rest = loss.rows - row;
+      group_of_rows(loss, row, rest < kGroup<T> ? rest : kGroup<T>);
+    }
+  }
+
+ private:
+  /// Rows [first, first + count): their sums are taken row by row, the logarithms and quotients of
+  /// the sums for all rows at once.
+  static void group_of_rows(const LossArguments<T>& loss, std::size_t first, std::size_t count) {
+    T exp_sums[kGroup<T>], y_sums[kGroup<T>], y_belows[kGroup<T>], factors[kGroup<T>];
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t row = first + i;
       const T* f_row = loss.f + row * loss.ld_f;
-      T* d_row = loss.d_outputs == nullptr ? nullptr : loss.d_outputs + row * loss.ld_d;
       // exp overflows where f is large: take the row's maximum off first.
       const Vec<T> highest = Vec<T>::broadcast(row_maximum(f_row, loss.outputs));
       Vec<T> exp_sum = Vec<T>::zero(), y_sum = Vec<T>::zero(), y_below = Vec<T>::zero();
@@ -117,25 +128,32 @@ struct softmax_cross_entropy {
         // An output of -infinity costs nothing where its target is 0.
         const Vec<T> below = select(equal(y, Vec<T>::zero()), Vec<T>::zero(), y * (highest - f));
         y_below = y_below + below;
-        if (d_row != nullptr) e.store_first(d_row + group.column, group.lanes);
+        if (loss.d_outputs != nullptr) {
+          e.store_first(loss.d_outputs + row * loss.ld_d + group.column, group.lanes);
+        }
       });
-      // - sum_j y_j log(e_j / sum e) = sum_j y_j (highest - f_j) + (sum_j y_j) log(sum e)
-      const Vec<T> total = Vec<T>::broadcast(sum(exp_sum));
-      const Vec<T> y_total = Vec<T>::broadcast(sum(y_sum));
-      const Vec<T> value = fma(y_total, log(total), Vec<T>::broadcast(sum(y_below)));
-      value.store_first(loss.losses + row, 1);
-      if (d_row == nullptr) continue;
-      const Vec<T> factor = y_total / total;
+      exp_sums[i] = sum(exp_sum);
+      y_sums[i] = sum(y_sum);
+      y_belows[i] = sum(y_below);
+    }
+    // - sum_j y_j log(e_j / sum e) = sum_j y_j (highest - f_j) + (sum_j y_j) log(sum e)
+    const Vec<T> totals = Vec<T>::load_first(exp_sums, count);
+    const Vec<T> y_totals = Vec<T>::load_first(y_sums, count);
+    fma(y_totals, log(totals), Vec<T>::load_first(y_belows, count))
+        .store_first(loss.losses + first, count);
+    if (loss.d_outputs == nullptr) return;
+    (y_totals / totals).store_first(factors, count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t row = first + i;
+      T* d_row = loss.d_outputs + row * loss.ld_d;
       for_each_group<T>(loss.outputs, [&](Group group) {
         const Vec<T> e = Vec<T>::load_first(d_row + group.column, group.lanes);
-        const Vec<T> d = fma(e, factor, -targets(loss, row, group));
-        const Vec<T> scaled = Vec<T>::broadcast(loss.scale[row]) * d;
-        scaled.store_first(d_row + group.column, group.lanes);
+        const Vec<T> d = fma(e, Vec<T>::broadcast(factors[i]), -targets(loss, row, group));
+        (Vec<T>::broadcast(loss.scale[row]) * d).store_first(d_row + group.column, group.lanes);
       });
     }
   }
 
- private:
   static DESCEND_INLINE T row_maximum(const T* f_row, std::size_t outputs) {
     const Vec<T> lowest = Vec<T>::broadcast(-Constants<T>::kInfinity);
     Vec<T> highest = lowest;

@@ -1,8 +1,8 @@
 // One optimizer step, one struct for each row of optimizer.hpp (the formulas stand there).
 //   theta, gradient g, states s: vectors of the same size
 // A rule updates one group in registers: it holds what the step has in common for all elements,
-// computed in double and rounded once. A row's visit() picks the rule that the hyperparameters
-// ask for; update_group() applies it wherever a gradient is at hand, flat() to whole vectors.
+// computed in double and rounded once; what depends on the step's number comes from the row's
+// scalars(), taken once a step. A row's visit() picks the rule that the hyperparameters ask for; update_group() applies it wherever a gradient is at hand, flat() to whole vectors.
 #pragma once
 
 #include <cstddef>
@@ -64,12 +64,23 @@ DESCEND_INLINE void update_first(const Rule& rule, std::size_t count, T* theta, 
   if (Rule::kStates > 1) s1.store_first(state1, count);
 }
 
-/// flat() of every row.
+/// flat() of every row, and scalars() of those whose updates do not depend on the step's number.
 template <class T, template <class> class Row>
 struct FlatUpdate {
+  template <class Hyperparameters>
+  static StepScalars scalars(const Hyperparameters&, std::uint64_t) {
+    return {};
+  }
+
+  /// What the step has in common for all elements, once a step.
+  static StepScalars prepare(const void* hyperparameters, std::uint64_t step) {
+    return Row<T>::scalars(
+        *static_cast<const typename Row<T>::Hyperparameters*>(hyperparameters), step);
+  }
+
   static void flat(const UpdateArguments<T>& update) {
     const auto& h = *static_cast<const typename Row<T>::Hyperparameters*>(update.hyperparameters);
-    Row<T>::visit(h, update.step, update.decay, [&](const auto& rule) {
+    Row<T>::visit(h, update.scalars, update.decay, [&](const auto& rule) {
       const auto state = [&](int k, std::size_t i) {
         return k < rule.kStates ? update.state[k] + i : nullptr;
       };
@@ -124,7 +135,7 @@ struct SGD : FlatUpdate<T, SGD> {
   using Hyperparameters = descend::SGD;
 
   template <class Visitor>
-  static DESCEND_INLINE void visit(const Hyperparameters& h, std::uint64_t, bool decay,
+  static DESCEND_INLINE void visit(const Hyperparameters& h, const StepScalars&, bool decay,
                                    Visitor&& visitor) {
     const Vec<T> learning_rate = rounded<T>(h.learning_rate);
     const Vec<T> rate = decay_rate<T>(h, decay);
@@ -157,7 +168,7 @@ struct AdaGrad : FlatUpdate<T, AdaGrad> {
   using Hyperparameters = descend::AdaGrad;
 
   template <class Visitor>
-  static DESCEND_INLINE void visit(const Hyperparameters& h, std::uint64_t, bool,
+  static DESCEND_INLINE void visit(const Hyperparameters& h, const StepScalars&, bool,
                                    Visitor&& visitor) {
     visitor(AdaGradRule<T>{rounded<T>(h.learning_rate), positive_epsilon<T>(h.epsilon)});
   }
@@ -196,7 +207,7 @@ struct RMSProp : FlatUpdate<T, RMSProp> {
   using Hyperparameters = descend::RMSProp;
 
   template <class Visitor>
-  static DESCEND_INLINE void visit(const Hyperparameters& h, std::uint64_t, bool,
+  static DESCEND_INLINE void visit(const Hyperparameters& h, const StepScalars&, bool,
                                    Visitor&& visitor) {
     const PlainRMSProp<T> plain = {rounded<T>(h.learning_rate), rounded<T>(h.rho),
                                    rounded<T>(1.0 - h.rho), positive_epsilon<T>(h.epsilon)};
@@ -214,18 +225,23 @@ template <class T>
 struct AdamRule {
   static constexpr int kStates = 2;
   Vec<T> beta1, one_minus_beta1, beta2, one_minus_beta2, epsilon;
-  Vec<T> step_size;   // learning_rate / (1 - beta1^t)
-  Vec<T> root_scale;  // 1 / sqrt(1 - beta2^t)
+  Vec<T> step_size;   // learning_rate / (1 - beta1^t), the first of the step's scalars
+  Vec<T> root_scale;  // 1 / sqrt(1 - beta2^t), the second
 
   template <class Hyperparameters>
-  static DESCEND_INLINE AdamRule at(const Hyperparameters& h, std::uint64_t step) {
+  static DESCEND_INLINE AdamRule at(const Hyperparameters& h, const StepScalars& scalars) {
     return {rounded<T>(h.beta1),
             rounded<T>(1.0 - h.beta1),
             rounded<T>(h.beta2),
             rounded<T>(1.0 - h.beta2),
             positive_epsilon<T>(h.epsilon),
-            rounded<T>(h.learning_rate / (1.0 - power(h.beta1, step))),
-            rounded<T>(1.0 / __builtin_sqrt(1.0 - power(h.beta2, step)))};
+            rounded<T>(scalars.values[0]),
+            rounded<T>(scalars.values[1])};
+  }
+  template <class Hyperparameters>
+  static StepScalars scalars(const Hyperparameters& h, std::uint64_t step) {
+    return {{h.learning_rate / (1.0 - power(h.beta1, step)),
+             1.0 / __builtin_sqrt(1.0 - power(h.beta2, step))}};
   }
   DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& m, Vec<T>& v) const {
     m = fma(beta1, m, one_minus_beta1 * g);
@@ -249,10 +265,14 @@ template <class T>
 struct Adam : FlatUpdate<T, Adam> {
   using Hyperparameters = descend::Adam;
 
+  static StepScalars scalars(const Hyperparameters& h, std::uint64_t step) {
+    return AdamRule<T>::scalars(h, step);
+  }
+
   template <class Visitor>
-  static DESCEND_INLINE void visit(const Hyperparameters& h, std::uint64_t step, bool,
+  static DESCEND_INLINE void visit(const Hyperparameters& h, const StepScalars& scalars, bool,
                                    Visitor&& visitor) {
-    visitor(AdamRule<T>::at(h, step));
+    visitor(AdamRule<T>::at(h, scalars));
   }
 };
 
@@ -260,10 +280,14 @@ template <class T>
 struct AdamW : FlatUpdate<T, AdamW> {
   using Hyperparameters = descend::AdamW;
 
+  static StepScalars scalars(const Hyperparameters& h, std::uint64_t step) {
+    return AdamRule<T>::scalars(h, step);
+  }
+
   template <class Visitor>
-  static DESCEND_INLINE void visit(const Hyperparameters& h, std::uint64_t step, bool decay,
+  static DESCEND_INLINE void visit(const Hyperparameters& h, const StepScalars& scalars, bool decay,
                                    Visitor&& visitor) {
-    visitor(AdamWRule<T>{AdamRule<T>::at(h, step), decay_rate<T>(h, decay)});
+    visitor(AdamWRule<T>{AdamRule<T>::at(h, scalars), decay_rate<T>(h, decay)});
   }
 };
 

@@ -54,8 +54,8 @@ EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
       const double weight = engine::weight_sum(plan.examples.weights, rows);
       if (weight == 0.0) continue;
       const engine::Minibatch batch{plan.examples, rows, weight, plan.dropout};
-      const engine::Update<T> update{
-          &optimizer, plan.steps_before + steps + 1, theta, {state[0], state[1]}};
+      const engine::Update<T> update =
+          engine::prepare_update(optimizer, plan.steps_before + steps + 1, theta, state);
 
       const bool in_blocks = rows.count > engine::kBlockRows;
       double sum;
