@@ -165,6 +165,7 @@ void CpuEngine<T>::loss(const core::Share& share, const Minibatch& batch) {
   arguments.scale = scale;
   arguments.d_outputs = layers_.back().d_z.data() + share.begin * output.ld;
   arguments.ld_d = output.ld;
+  arguments.padded = true;
   arguments.losses = losses_.data() + share.begin;
   kernels_.loss[static_cast<int>(loss_)](arguments);
 }

@@ -42,7 +42,7 @@ bool readable_in_place(const ConstMatrixView& source, const Rows& rows) {
 }
 
 /// `rows` of `source` as T: in place where they are adjacent rows of T, else gathered into
-/// `buffer`, whose rows are ld_buffer apart.
+/// `buffer`, whose padded rows are ld_buffer apart.
 template <class T>
 Matrix<T> rows_of(const kernels::Kernels<T>& kernels, const ConstMatrixView& source,
                   const Rows& rows, T* buffer, std::size_t ld_buffer) {

@@ -97,7 +97,8 @@ double mean_loss(const NetworkSpec& spec, const ParameterLayout& layout, const T
   const Targets& targets = examples.targets;
   core::AlignedBuffer<T> losses(count);
   const bool convert = !targets.are_labels() && targets.values().dtype() != DTypeOf<T>::value;
-  core::AlignedBuffer<T> values(convert ? count * outputs : 0);
+  const std::size_t ld_values = row_distance<T>(outputs);
+  core::AlignedBuffer<T> values(convert ? count * ld_values : 0);
   core::AlignedBuffer<std::int32_t> labels(targets.are_labels() ? count : 0);
   for_each_block(
       spec, layout, theta, examples.inputs, threads, [&](const Rows& rows, const Matrix<T>& f) {
@@ -111,7 +112,7 @@ double mean_loss(const NetworkSpec& spec, const ParameterLayout& layout, const T
           arguments.labels = labels.data() + rows.first;
         } else {
           const Matrix<T> y = rows_of(kernels, targets.values(), rows,
-                                      values.data() + rows.first * outputs, outputs);
+                                      values.data() + rows.first * ld_values, ld_values);
           arguments.y = y.data;
           arguments.ld_y = y.ld;
         }

@@ -155,13 +155,14 @@ double loss_and_slope(Loss loss, const ConstMatrixView& outputs, const Targets& 
   arguments.f = static_cast<const T*>(outputs.data());
   arguments.ld_f = outputs.row_stride();
   AlignedBuffer<std::int32_t> labels(targets.are_labels() ? rows.count : 0);
-  AlignedBuffer<T> values(targets.are_labels() ? 0 : rows.count * outputs.columns());
+  const std::size_t ld_values = engine::row_distance<T>(outputs.columns());
+  AlignedBuffer<T> values(targets.are_labels() ? 0 : rows.count * ld_values);
   if (targets.are_labels()) {
     engine::gather_labels(targets.labels(), rows, labels.data());
     arguments.labels = labels.data();
   } else {
-    const engine::Matrix<T> y = engine::rows_of(kernels, targets.values(), rows, values.data(),
-                                                outputs.columns());
+    const engine::Matrix<T> y =
+        engine::rows_of(kernels, targets.values(), rows, values.data(), ld_values);
     arguments.y = y.data;
     arguments.ld_y = y.ld;
   }

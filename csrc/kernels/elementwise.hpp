@@ -13,12 +13,13 @@ template <class T>
 DESCEND_INLINE void convert_row(std::size_t columns, const T* from, T* to) {
   std::size_t i = 0;
   for (; i + kGroup<T> <= columns; i += kGroup<T>) Vec<T>::load(from + i).store(to + i);
-  Vec<T>::load_first(from + i, columns - i).store_first(to + i, columns - i);
+  if (i < columns) Vec<T>::load_first(from + i, columns - i).store(to + i);
 }
 
 template <class T, class Source>
 DESCEND_INLINE void convert_row(std::size_t columns, const Source* from, T* to) {
   for (std::size_t i = 0; i < columns; ++i) to[i] = static_cast<T>(from[i]);
+  for (std::size_t i = columns; i < padded<T>(columns); ++i) to[i] = T{0};
 }
 
 template <class T, class Source>

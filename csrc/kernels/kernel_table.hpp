@@ -97,6 +97,7 @@ struct LossArguments {
   const T* scale;              ///< (rows): w_i / sum w; null: losses only
   T* d_outputs;                ///< (rows, outputs); null: losses only
   std::size_t ld_d;
+  bool padded;  ///< d_outputs has room for whole groups, and zeros go there
   T* losses;  ///< (rows)
 };
 
@@ -126,7 +127,7 @@ struct GatherArguments {
   std::size_t ld_source;
   const std::size_t* order;
   std::size_t first;
-  T* out;
+  T* out;  ///< padded rows; zeros go behind the columns
   std::size_t ld_out;
 };
 
