@@ -1,4 +1,4 @@
-"""The tasks of the project: ``nox -s tests``, ``lint``, ``cpp``, ``sanitize``, ``stubs``."""
+"""The project's tasks: ``nox -s tests``, ``lint``, ``cpp``, ``sanitize``, ``bench``, ``stubs``."""
 
 import subprocess
 from pathlib import Path
@@ -27,7 +27,7 @@ def lint(session: nox.Session) -> None:
     session.run("mypy")
     sources = sorted(
         str(path.relative_to(ROOT))
-        for folder in ("csrc", "examples/cpp", "tests/cpp")
+        for folder in ("benchmarks", "csrc", "examples/cpp", "tests/cpp")
         for path in (ROOT / folder).rglob("*.[ch]pp")
     )
     session.run("clang-format", "--dry-run", "--Werror", *sources)
@@ -74,6 +74,13 @@ def sanitize(session: nox.Session) -> None:
             "UBSAN_OPTIONS": "print_stacktrace=1",
         },
     )
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Compare the speed of training with other libraries; arguments go to ``compare.py``."""
+    session.install(".[bench]")
+    session.run("python", "benchmarks/compare.py", *session.posargs)
 
 
 @nox.session

@@ -90,3 +90,18 @@ def test_weights_are_any_real_array(kind):
     network = CASE.architecture.network()
     expected, _ = network.loss_and_gradient(CASE.X, CASE.y, CASE.loss, weights)
     assert network.loss_and_gradient(CASE.X, CASE.y, CASE.loss, weights.astype(kind))[0] == expected
+
+
+@pytest.mark.parametrize("scale", [2.0**-1060, 1e-310, 2.0**-30, 3.0, 1e307])
+def test_the_scale_of_the_weights_does_not_matter(scale):
+    rng = np.random.default_rng(0)
+    X, y, weights = rng.normal(size=(40, 3)), rng.normal(size=40), rng.uniform(1, 2, 40)
+    results = []
+    for scaled in (weights, weights * scale):
+        network = ds.Network.mlp([3, 5, 1], dtype="float64")
+        run = ds.Trainer(network, loss="squared_error", batch_size=16)
+        history = run.fit(X, y, epochs=3, sample_weight=scaled)
+        loss, _ = network.loss_and_gradient(X, y, "squared_error", sample_weight=scaled)
+        results.append([*history.loss, loss])
+    # The least of these weights are subnormal, and have few bits.
+    assert results[1] == pytest.approx(results[0], rel=1e-9 if scale > 1e-300 else 1e-2)

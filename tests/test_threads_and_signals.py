@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import descend as ds
+from reference.shuffle import permutation
 from strategies import mlp, problem
 from tolerances import same_bits
 
@@ -78,9 +79,12 @@ def test_prediction_during_training_sees_whole_networks():
         training.result()
     replay = trainer(threads=1)
     possible = {replay.network.predict(CASE.X[:1]).tobytes()}
-    for _ in range(100):
-        replay.run_epoch(CASE.X, CASE.y)
-        possible.add(replay.network.predict(CASE.X[:1]).tobytes())
+    for epoch in range(100):
+        order = permutation(len(CASE.X), replay.seed, epoch)
+        for first in range(0, len(order), replay.batch_size):
+            rows = order[first : first + replay.batch_size]
+            replay.step(CASE.X[rows], CASE.y[rows])
+            possible.add(replay.network.predict(CASE.X[:1]).tobytes())
     assert {output.tobytes() for output in outputs} <= possible
 
 
@@ -214,10 +218,48 @@ def test_an_interrupt_within_a_long_step_changes_nothing():
     timer.join()
     assert noticed - sent[0] < SOON
     assert run.steps == 0
-    for (weights, bias), (old_weights, old_bias) in zip(
-        network.parameters(), before, strict=True
-    ):
-        assert np.array_equal(weights, old_weights) and np.array_equal(bias, old_bias)
+    for (weights, bias), (old_weights, old_bias) in zip(network.parameters(), before, strict=True):
+        assert np.array_equal(weights, old_weights)
+        assert np.array_equal(bias, old_bias)
+
+
+def test_a_signal_handler_may_use_the_network_during_training():
+    run, seen = trainer(threads=2), []
+
+    def look(*_):
+        seen.append(run.network.parameters())
+        run.network.set_parameters(seen[-1])
+
+    earlier = signal.signal(signal.SIGALRM, look)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+        run.fit(CASE.X, CASE.y, epochs=10**9, stop=ds.Stop(seconds=0.5))
+        run.fit(
+            CASE.X,
+            CASE.y,
+            epochs=10**9,
+            validation_data=(np.ones((100_000, 40), "float32"), np.zeros(100_000, "uint8")),
+            stop=ds.Stop(seconds=0.5),
+        )
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, earlier)
+    assert len(seen) > 4
+
+
+def test_a_child_forked_during_training_predicts():
+    run = trainer(threads=1)
+    with ThreadPoolExecutor(1) as pool:
+        training = pool.submit(run.fit, CASE.X, CASE.y, epochs=10**9, stop=ds.Stop(seconds=1))
+        for _ in range(10):
+            child = os.fork()
+            if child == 0:
+                signal.alarm(20)  # ends a child that hangs
+                run.network.predict(CASE.X[:5])
+                os._exit(0)
+            _, status = os.waitpid(child, 0)
+            assert os.waitstatus_to_exitcode(status) == 0
+        training.result()
 
 
 def test_an_interrupt_is_noticed_before_a_watching_callable_is_called():
@@ -261,7 +303,8 @@ def test_an_interrupt_with_patience_restores_the_best_parameters():
         stop=ds.Stop(patience=10**9, max_steps=run.steps),
     )
     loss, _ = run.network.loss_and_gradient(CASE.X[:50], CASE.y[:50], CASE.loss)
-    assert loss <= min(history.validation_loss) * (1 + 1e-6)
+    # The epoch that was interrupted is not validated.
+    assert loss <= min(history.validation_loss[: run.epoch - 1]) * (1 + 1e-6)
 
 
 def test_a_handler_of_the_callers_own_is_called():

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "core/checks.hpp"
+#include "core/thread_team.hpp"
 
 namespace py = pybind11;
 
@@ -26,11 +27,18 @@ std::string type_name(py::handle value) {
 // Any array or object with the array protocol, as an array of real numbers.
 py::array real_array(const char* where, const char* what, py::handle value) {
   py::array array;
-  if (py::isinstance<py::array>(value)) {
+  const bool is_plain_array = py::type::handle_of(value).is(
+      py::handle(reinterpret_cast<PyObject*>(py::detail::npy_api::get().PyArray_Type_)));
+  if (is_plain_array) {
     array = py::reinterpret_borrow<py::array>(value);
   } else {
     if (value.is_none()) {
       throw py::type_error(text(where, ": ", what, " is None, expected an array of real numbers."));
+    }
+    if (py::hasattr(value, "mask") && py::hasattr(value, "filled")) {
+      throw py::type_error(text(where, ": ", what,
+                                " is a masked array, whose mask would be lost; fill it with "
+                                "filled(value) or leave its rows out."));
     }
     try {
       array = py::module_::import("numpy").attr("asarray")(value);
@@ -66,6 +74,12 @@ std::optional<DType> float_type(const py::array& array) {
   return std::nullopt;
 }
 
+// Takes back a TypeError that Python has raised, for a message of our own; throws others on.
+void clear_type_error() {
+  if (!PyErr_ExceptionMatches(PyExc_TypeError)) throw py::error_already_set();
+  PyErr_Clear();
+}
+
 // A C-ordered copy that holds every value: float32 where that is exact, float64 otherwise.
 py::array float_copy(const py::array& array) {
   const char kind = array.dtype().kind();
@@ -77,9 +91,9 @@ Held<ConstMatrixView> matrix_of(py::array array) {
   const auto in_place = [](const py::array& candidate) {
     const py::ssize_t size = candidate.itemsize();
     const bool adjacent = candidate.shape(1) <= 1 || candidate.strides(1) == size;
-    const bool forward = candidate.shape(0) <= 1 ||
-                         (candidate.strides(0) >= candidate.shape(1) * size &&
-                          candidate.strides(0) % size == 0 && candidate.strides(0) > 0);
+    const bool forward =
+        candidate.shape(0) <= 1 || (candidate.strides(0) >= candidate.shape(1) * size &&
+                                    candidate.strides(0) % size == 0 && candidate.strides(0) > 0);
     return float_type(candidate).has_value() && adjacent && forward;
   };
   if (!in_place(array)) array = float_copy(array);
@@ -132,9 +146,8 @@ Held<ConstMatrixView> matrix_argument(const char* where, const char* what, const
                                       py::handle value) {
   const py::array array = real_array(where, what, value);
   if (array.ndim() != 2) {
-    throw invalid(where, ": ", what, " has shape ", shape_of(array),
-                  ", expected two dimensions ", expected,
-                  array.ndim() == 1 ? "; one row is reshape(1, -1)." : ".");
+    throw invalid(where, ": ", what, " has shape ", shape_of(array), ", expected two dimensions ",
+                  expected, array.ndim() == 1 ? "; one row is reshape(1, -1)." : ".");
   }
   return matrix_of(array);
 }
@@ -162,8 +175,8 @@ Held<Targets> targets_argument(const char* where, Loss loss, std::size_t outputs
     }
   }
   if (array.ndim() != 2) {
-    throw invalid(where, ": y has shape ", shape_of(array), ", but ", name(loss), " with ",
-                  outputs, " outputs takes shape (rows, ", outputs, ")",
+    throw invalid(where, ": y has shape ", shape_of(array), ", but ", name(loss), " with ", outputs,
+                  " outputs takes shape (rows, ", outputs, ")",
                   takes_labels   ? " or class indices (rows,)."
                   : outputs == 1 ? " or (rows,)."
                                  : ".");
@@ -211,15 +224,15 @@ std::vector<std::size_t> order_argument(const char* where, py::handle value) {
 
 std::uint64_t integer_argument(const char* where, const char* what, py::handle value,
                                std::uint64_t lowest, std::uint64_t highest) {
-  const auto expected = [&] {
-    return highest == std::numeric_limits<std::uint64_t>::max()
+  const auto expected = [&](bool too_large) {
+    return highest == std::numeric_limits<std::uint64_t>::max() && !too_large
                ? text("a whole number of at least ", lowest)
                : text("a whole number in ", lowest, " to ", highest);
   };
   PyObject* number = PyBool_Check(value.ptr()) ? nullptr : PyNumber_Index(value.ptr());
   if (number == nullptr) {
-    PyErr_Clear();
-    throw py::type_error(text(where, ": ", what, " must be ", expected(), ", got ",
+    if (PyErr_Occurred() != nullptr) clear_type_error();
+    throw py::type_error(text(where, ": ", what, " must be ", expected(false), ", got ",
                               py::repr(value).cast<std::string>(), "."));
   }
   const py::object index = py::reinterpret_steal<py::object>(number);
@@ -227,7 +240,8 @@ std::uint64_t integer_argument(const char* where, const char* what, py::handle v
   const bool overflow = PyErr_Occurred() != nullptr;
   if (overflow) PyErr_Clear();
   if (overflow || converted < lowest || converted > highest) {
-    throw invalid(where, ": ", what, " must be ", expected(), ", got ",
+    const bool too_large = index > py::int_(0);
+    throw invalid(where, ": ", what, " must be ", expected(too_large), ", got ",
                   py::str(index).cast<std::string>(), ".");
   }
   return converted;
@@ -240,34 +254,44 @@ std::optional<std::size_t> optional_count(const char* where, const char* what, p
 
 int threads_argument(const char* where, py::handle value) {
   if (value.is_none()) return 0;
-  return static_cast<int>(
-      integer_argument(where, "threads", value, 1, std::numeric_limits<int>::max()));
+  return static_cast<int>(integer_argument(where, "threads", value, 1, core::kMostThreads));
 }
 
 std::string name_argument(const char* where, const char* what, py::handle value) {
-  if (!py::isinstance<py::str>(value)) {
-    throw py::type_error(text(where, ": ", what, " must be a name, got ",
-                              py::repr(value).cast<std::string>(), "."));
+  if (!py::isinstance<py::str>(value) || PyUnicode_AsUTF8(value.ptr()) == nullptr) {
+    PyErr_Clear();
+    throw py::type_error(
+        text(where, ": ", what, " must be a name, got ", py::repr(value).cast<std::string>(), "."));
   }
   return value.cast<std::string>();
 }
 
 bool flag_argument(const char* where, const char* what, py::handle value) {
-  if (!PyBool_Check(value.ptr())) {
+  const bool is_flag = PyBool_Check(value.ptr()) ||
+                       py::isinstance(value, py::module_::import("numpy").attr("bool_"));
+  if (!is_flag) {
     throw py::type_error(text(where, ": ", what, " must be True or False, got ",
                               py::repr(value).cast<std::string>(), "."));
   }
-  return value.ptr() == Py_True;
+  return PyObject_IsTrue(value.ptr()) == 1;
 }
 
 double number_argument(const char* where, const char* what, py::handle value) {
   const double number = PyFloat_AsDouble(value.ptr());
   if (PyErr_Occurred() != nullptr) {
-    PyErr_Clear();
+    clear_type_error();
     throw py::type_error(text(where, ": ", what, " must be a real number, got ",
                               py::repr(value).cast<std::string>(), "."));
   }
   return number;
+}
+
+DType working_dtype(std::initializer_list<py::handle> values) {
+  for (const py::handle value : values) {
+    const py::array array = py::module_::import("numpy").attr("asarray")(value);
+    if (array.dtype().kind() == 'f' && array.itemsize() >= 8) return DType::float64;
+  }
+  return DType::float32;
 }
 
 DType dtype_argument(const char* where, py::handle value) {

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,12 +27,11 @@ struct Held {
 
 /// A real array (rows, columns). Raises TypeError for other kinds of elements, ValueError for
 /// other shapes. `expected` is said of the shape, such as "(rows, inputs)".
-Held<ConstMatrixView> matrix_argument(const char* where, const char* what,
-                                      const char* expected, pybind11::handle value);
+Held<ConstMatrixView> matrix_argument(const char* where, const char* what, const char* expected,
+                                      pybind11::handle value);
 
 /// As matrix_argument, for a vector.
-Held<ConstVectorView> vector_argument(const char* where, const char* what,
-                                      pybind11::handle value);
+Held<ConstVectorView> vector_argument(const char* where, const char* what, pybind11::handle value);
 
 /// Targets for `loss` and `outputs` outputs: class indices (rows,) or a matrix.
 Held<Targets> targets_argument(const char* where, Loss loss, std::size_t outputs,
@@ -62,6 +62,10 @@ bool flag_argument(const char* where, const char* what, pybind11::handle value);
 
 /// A real number.
 double number_argument(const char* where, const char* what, pybind11::handle value);
+
+/// float64 where one of the arrays is of float64 or wider, else float32. Sequences count as NumPy
+/// reads them.
+DType working_dtype(std::initializer_list<pybind11::handle> values);
 
 /// "float32" or "float64", or NumPy's type of that name.
 DType dtype_argument(const char* where, pybind11::handle value);

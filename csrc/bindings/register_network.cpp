@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "bindings/arrays.hpp"
+#include "bindings/initialised.hpp"
 #include "bindings/register.hpp"
 #include "core/checks.hpp"
 #include "descend/network.hpp"
@@ -44,16 +45,23 @@ Network make_network(py::handle inputs, const py::sequence& layers, py::handle i
   spec.dtype = dtype_argument(kWhere, dtype);
   spec.input_dropout = number_argument(kWhere, "input dropout", input_dropout);
   const std::uint64_t seed_value = integer_argument(kWhere, "seed", seed, 0, kAnySeed);
-  const py::gil_scoped_release release;
-  return Network(std::move(spec), seed_value);
+  try {
+    const py::gil_scoped_release release;
+    return Network(spec, seed_value);
+  } catch (const std::bad_alloc&) {
+    py::set_error(PyExc_MemoryError,
+                  "Network: there is not enough memory for parameters of these sizes; use fewer "
+                  "units or the dtype float32.");
+    throw py::error_already_set();
+  }
 }
 
 // [(weights (inputs, units), bias (units,)), ...] over one flat array in canonical order.
 py::list layer_arrays(const Network& network, const py::array& flat) {
   const auto size = static_cast<py::ssize_t>(element_size(network.spec().dtype));
   const auto part = [&](std::size_t offset, std::vector<py::ssize_t> shape) {
-    const char* start = static_cast<const char*>(flat.data()) +
-                        static_cast<py::ssize_t>(offset) * size;
+    const char* start =
+        static_cast<const char*>(flat.data()) + static_cast<py::ssize_t>(offset) * size;
     return py::array(flat.dtype(), std::move(shape), start, flat);
   };
   py::list layers;
@@ -103,8 +111,8 @@ py::tuple loss_and_gradient(const Network& network, py::handle inputs, py::handl
   double value;
   {
     const py::gil_scoped_release release;
-    value = network.loss_and_gradient(x.view, y.view, loss, gradient_view, weights.view,
-                                      thread_count);
+    value =
+        network.loss_and_gradient(x.view, y.view, loss, gradient_view, weights.view, thread_count);
   }
   return py::make_tuple(value, layer_arrays(network, gradient));
 }
@@ -122,6 +130,9 @@ py::list parameters(const Network& network) {
 // Copies one array of a parameter list into `flat`, which is of the network's dtype.
 void place_parameters(const std::string& what, py::handle value, const py::object& target) {
   constexpr const char* kWhere = "Network.set_parameters";
+  if (py::hasattr(value, "mask") && py::hasattr(value, "filled")) {
+    throw py::type_error(text(kWhere, ": ", what, " is a masked array; fill it first."));
+  }
   const py::array given = py::module_::import("numpy").attr("asarray")(value);
   const char kind = given.dtype().kind();
   if (kind != 'f' && kind != 'i' && kind != 'u' && kind != 'b') {
@@ -190,8 +201,8 @@ void register_network(py::module_& module) {
       .def(py::init(&make_network), py::arg("inputs"), py::arg("layers"), py::arg("init"),
            py::arg("seed"), py::arg("dtype"), py::arg("input_dropout"))
       // Copying waits for a training step to end, which may wait for the GIL.
-      .def(py::init<const Network&>(), py::arg("other"),
-           py::call_guard<py::gil_scoped_release>(), "A copy, parameters included.")
+      .def(py::init<const Network&>(), py::arg("other"), py::call_guard<py::gil_scoped_release>(),
+           "A copy, parameters included.")
       .def_property_readonly("inputs", &Network::inputs, "Columns of X.")
       .def_property_readonly("outputs", &Network::outputs, "Units of the last layer.")
       .def_property_readonly(

@@ -18,15 +18,10 @@ using core::text;
 using HeldMatrix = Held<ConstMatrixView>;
 using HeldVector = Held<ConstVectorView>;
 
-// Gives every array of a call one type: float64 where one of them is, else float32.
-template <class... Views>
-DType common_dtype(const Held<Views>&... arrays) {
-  return ((arrays.view.dtype() == DType::float64) || ...) ? DType::float64 : DType::float32;
-}
-
 void convert(const char* where, const char* what, HeldMatrix& matrix, DType dtype) {
   if (matrix.view.dtype() == dtype) return;
-  matrix = matrix_argument(where, what, "(rows, columns)", matrix.owner.attr("astype")(name(dtype)));
+  matrix =
+      matrix_argument(where, what, "(rows, columns)", matrix.owner.attr("astype")(name(dtype)));
 }
 
 void convert(const char* where, const char* what, HeldVector& vector, DType dtype) {
@@ -36,7 +31,8 @@ void convert(const char* where, const char* what, HeldVector& vector, DType dtyp
 
 struct NewMatrix {
   NewMatrix(DType dtype, std::size_t rows, std::size_t columns)
-      : array(new_array(dtype, {static_cast<py::ssize_t>(rows), static_cast<py::ssize_t>(columns)})),
+      : array(
+            new_array(dtype, {static_cast<py::ssize_t>(rows), static_cast<py::ssize_t>(columns)})),
         view(array.mutable_data(), dtype, rows, columns) {}
   py::array array;
   MatrixView view;
@@ -50,7 +46,7 @@ py::array dense_forward(py::handle x_value, py::handle w_value, py::handle b_val
   auto x = matrix_argument(kWhere, "x", "(rows, inputs)", x_value);
   auto w = matrix_argument(kWhere, "w", "(inputs, units)", w_value);
   auto b = vector_argument(kWhere, "b", b_value);
-  const DType dtype = common_dtype(x, w, b);
+  const DType dtype = working_dtype({x_value, w_value, b_value});
   convert(kWhere, "x", x, dtype);
   convert(kWhere, "w", w, dtype);
   convert(kWhere, "b", b, dtype);
@@ -71,7 +67,7 @@ py::tuple dense_backward(py::handle d_a_value, py::handle x_value, py::handle w_
   auto x = matrix_argument(kWhere, "x", "(rows, inputs)", x_value);
   auto w = matrix_argument(kWhere, "w", "(inputs, units)", w_value);
   auto z_or_a = matrix_argument(kWhere, "z_or_a", "(rows, units)", z_or_a_value);
-  const DType dtype = common_dtype(d_a, x, w, z_or_a);
+  const DType dtype = working_dtype({d_a_value, x_value, w_value, z_or_a_value});
   convert(kWhere, "d_a", d_a, dtype);
   convert(kWhere, "x", x, dtype);
   convert(kWhere, "w", w, dtype);
@@ -96,9 +92,8 @@ py::tuple loss(py::handle loss_value, py::handle outputs, py::handle targets,
   auto f = matrix_argument(kWhere, "outputs", "(rows, outputs)", outputs);
   const auto y = targets_argument(kWhere, which, f.view.columns(), targets);
   const auto weights = weights_argument(kWhere, sample_weight);
-  if (!y.view.are_labels() && y.view.values().dtype() == DType::float64) {
-    convert(kWhere, "outputs", f, DType::float64);
-  }
+  convert(kWhere, "outputs", f,
+          y.view.are_labels() ? working_dtype({outputs}) : working_dtype({outputs, targets}));
   NewMatrix d_outputs(f.view.dtype(), f.view.rows(), f.view.columns());
   double value;
   {
@@ -113,8 +108,8 @@ py::tuple loss(py::handle loss_value, py::handle outputs, py::handle targets,
 void register_ops(py::module_& module) {
   py::module_ ops = module.def_submodule(
       "ops",
-      "Stateless operations on arrays, in float64 where any array given is float64, else in "
-      "float32.");
+      "Stateless operations on arrays, in float64 where one of them is of float64, else in "
+      "float32. Class indices and sample weights have no say in that.");
   ops.def("dense_forward", &dense_forward, py::arg("x"), py::arg("w"), py::arg("b"),
           py::arg("activation") = "identity",
           R"doc(Compute ``f(x w + b)``.

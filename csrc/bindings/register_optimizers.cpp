@@ -6,6 +6,7 @@
 #include <set>
 
 #include "bindings/arrays.hpp"
+#include "bindings/initialised.hpp"
 #include "bindings/optimizers.hpp"
 #include "bindings/register.hpp"
 #include "core/checks.hpp"
@@ -15,16 +16,26 @@ namespace py = pybind11;
 
 namespace descend::bindings {
 
-namespace {
-
-using core::invalid;
-using core::text;
-
 // What an optimizer keeps between the steps on somebody's array.
 struct OptimizerState {
   std::uint64_t step = 0;
   std::vector<py::array> vectors;
 };
+
+}  // namespace descend::bindings
+
+namespace pybind11::detail {
+template <>
+struct type_caster<descend::bindings::OptimizerState>
+    : descend::bindings::InitialisedCaster<descend::bindings::OptimizerState> {};
+}  // namespace pybind11::detail
+
+namespace descend::bindings {
+
+namespace {
+
+using core::invalid;
+using core::text;
 
 // A contiguous native float32 or float64 array, as the update takes it.
 py::array float_array(const char* where, const char* what, py::handle value) {
@@ -34,8 +45,8 @@ py::array float_array(const char* where, const char* what, py::handle value) {
                               ", expected a NumPy array of float32 or float64."));
   }
   const py::array array = py::reinterpret_borrow<py::array>(value);
-  const bool is_float = array.dtype().equal(py::dtype::of<float>()) ||
-                        array.dtype().equal(py::dtype::of<double>());
+  const bool is_float =
+      array.dtype().equal(py::dtype::of<float>()) || array.dtype().equal(py::dtype::of<double>());
   if (!is_float) {
     throw py::type_error(text(where, ": ", what, " has dtype ",
                               py::str(array.dtype()).cast<std::string>(),
@@ -58,9 +69,9 @@ void check_like(const char* where, const char* what, const py::array& array,
                 const py::array& theta) {
   const py::object shape = array.attr("shape"), expected = theta.attr("shape");
   if (!shape.equal(expected) || !array.dtype().equal(theta.dtype())) {
-    throw invalid(where, ": ", what, " has shape ", py::str(shape).cast<std::string>(), " and dtype ",
-                  py::str(array.dtype()).cast<std::string>(), ", but theta has shape ",
-                  py::str(expected).cast<std::string>(), " and dtype ",
+    throw invalid(where, ": ", what, " has shape ", py::str(shape).cast<std::string>(),
+                  " and dtype ", py::str(array.dtype()).cast<std::string>(),
+                  ", but theta has shape ", py::str(expected).cast<std::string>(), " and dtype ",
                   py::str(theta.dtype()).cast<std::string>(), ".");
   }
 }
@@ -155,14 +166,14 @@ Rule rule_from(const py::args& args, const py::kwargs& kwargs) {
     }
   });
   if (args.size() > known.size()) {
-    throw py::type_error(text(Rule::kName, ": takes at most ", known.size(), " arguments, got ",
-                              args.size(), "."));
+    throw py::type_error(
+        text(Rule::kName, ": takes at most ", known.size(), " arguments, got ", args.size(), "."));
   }
   for (const auto& item : kwargs) {
     const auto key = item.first.cast<std::string>();
     if (known.count(key) == 0) {
-      throw py::type_error(text(Rule::kName, ": unknown argument '", key, "'; known: ",
-                                core::listed({known.begin(), known.end()}), "."));
+      throw py::type_error(text(Rule::kName, ": unknown argument '", key,
+                                "'; known: ", core::listed({known.begin(), known.end()}), "."));
     }
   }
   validate(rule);
@@ -221,21 +232,21 @@ ValueError
 )doc");
   const auto add_field = [&](const char* field, auto value, auto...) {
     using Value = decltype(value);
-    const std::string doc = text(field, "(self) -> ", std::is_same_v<Value, bool> ? "bool" : "float");
+    const std::string doc =
+        text(field, "(self) -> ", std::is_same_v<Value, bool> ? "bool" : "float");
     const std::string key = field;
     cls.def_property_readonly(
-        field,
-        py::cpp_function(
-            [key](const Rule& rule) {
-              Value found{};
-              Rule::visit(rule, [&](const char* name, const auto& member, auto...) {
-                if constexpr (std::is_same_v<std::decay_t<decltype(member)>, Value>) {
-                  if (key == name) found = member;
-                }
-              });
-              return found;
-            },
-            doc.c_str()));
+        field, py::cpp_function(
+                   [key](const Rule& rule) {
+                     Value found{};
+                     Rule::visit(rule, [&](const char* name, const auto& member, auto...) {
+                       if constexpr (std::is_same_v<std::decay_t<decltype(member)>, Value>) {
+                         if (key == name) found = member;
+                       }
+                     });
+                     return found;
+                   },
+                   doc.c_str()));
   };
   const Rule defaults;
   Rule::visit(defaults, add_field);

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "bindings/arrays.hpp"
+#include "bindings/initialised.hpp"
 #include "bindings/optimizers.hpp"
 #include "bindings/register.hpp"
 #include "core/checks.hpp"
@@ -14,8 +15,6 @@
 namespace py = pybind11;
 
 namespace descend::bindings {
-
-namespace {
 
 // The core's trainer and what its checks need to know of it.
 struct BoundTrainer {
@@ -26,9 +25,21 @@ struct BoundTrainer {
   std::size_t outputs;
 };
 
-BoundTrainer make_trainer(const Network& network, py::handle loss_value,
-                          py::handle optimizer_value, py::handle batch_size, py::handle shuffle,
-                          py::handle seed, py::handle threads) {
+}  // namespace descend::bindings
+
+namespace pybind11::detail {
+template <>
+struct type_caster<descend::bindings::BoundTrainer>
+    : descend::bindings::InitialisedCaster<descend::bindings::BoundTrainer> {};
+}  // namespace pybind11::detail
+
+namespace descend::bindings {
+
+namespace {
+
+BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::handle optimizer_value,
+                          py::handle batch_size, py::handle shuffle, py::handle seed,
+                          py::handle threads) {
   constexpr const char* kWhere = "Trainer";
   const std::string loss_name = name_argument(kWhere, "loss", loss_value);
   const Loss loss = prefixed(kWhere, [&] { return parse_loss(loss_name); });
@@ -83,8 +94,8 @@ py::dict fit(BoundTrainer& self, py::handle inputs, py::handle targets, py::hand
   constexpr const char* kWhere = "Trainer.fit";
   constexpr const char* kValidation = "Trainer.fit: validation_data";
   FitOptions options;
-  options.epochs = integer_argument(kWhere, "epochs", epochs, 1,
-                                    std::numeric_limits<std::size_t>::max());
+  options.epochs =
+      integer_argument(kWhere, "epochs", epochs, 1, std::numeric_limits<std::size_t>::max());
   const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
   const auto y = targets_argument(kWhere, self.loss, self.outputs, targets);
   const auto weights = weights_argument(kWhere, sample_weight);
@@ -143,8 +154,13 @@ double step(BoundTrainer& self, py::handle inputs, py::handle targets, py::handl
   const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
   const auto y = targets_argument(kWhere, self.loss, self.outputs, targets);
   const auto weights = weights_argument(kWhere, sample_weight);
-  const py::gil_scoped_release release;
-  return self.trainer.step(x.view, y.view, weights.view);
+  double loss;
+  {
+    const py::gil_scoped_release release;
+    loss = self.trainer.step(x.view, y.view, weights.view, signal_came);
+  }
+  if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+  return loss;
 }
 
 }  // namespace

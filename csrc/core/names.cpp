@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/checks.hpp"
+#include "core/utf8.hpp"
 #include "descend/activation.hpp"
 #include "descend/initializer.hpp"
 #include "descend/loss.hpp"
@@ -18,7 +19,8 @@ Enum parse(const char* kind, const std::string& name, const std::vector<std::str
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (names[i] == name) return static_cast<Enum>(i);
   }
-  throw core::invalid("unknown ", kind, " '", name, "'; known: ", core::listed(names), ".");
+  throw core::invalid("unknown ", kind, " ", core::quoted(name), "; known: ", core::listed(names),
+                      ".");
 }
 
 }  // namespace

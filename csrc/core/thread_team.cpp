@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "core/checks.hpp"
 #include "core/cpu_limits.hpp"
 #include "core/float_environment.hpp"
 
@@ -16,11 +17,11 @@ namespace descend::core {
 
 namespace {
 
-std::atomic<bool> forked{false};
+std::atomic<int> forks{0};
 
 // libgomp's pool is gone in a forked child, and a region there would wait for it for ever.
 [[maybe_unused]] const int kForkHandler =
-    pthread_atfork(nullptr, nullptr, [] { forked.store(true); });
+    pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1); });
 
 void pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -53,7 +54,7 @@ void Barrier::wait(int count) {
 void run_team(int threads, void (*job)(void* context, const Worker& worker), void* context) {
   Barrier barrier;
 #ifdef DESCEND_HAVE_OPENMP
-  if (threads > 1 && !forked.load()) {
+  if (threads > 1 && forks_before_this_process() == 0) {
 #pragma omp parallel num_threads(threads)
     {
       const FlushToZero flush;
@@ -68,6 +69,13 @@ void run_team(int threads, void (*job)(void* context, const Worker& worker), voi
   job(context, Worker{0, 1, &barrier});
 }
 
+void check_threads(const char* where, int threads) {
+  if (threads < 0 || threads > kMostThreads) {
+    throw invalid(where, ": threads must be in 1 to ", kMostThreads,
+                  ", or left out to let the work decide, got ", threads, ".");
+  }
+}
+
 int team_size(int requested, double flops) {
   if (requested > 0) {
     const auto cap = parse_descend_threads(std::getenv("DESCEND_NUM_THREADS"));
@@ -79,6 +87,8 @@ int team_size(int requested, double flops) {
   if (worth < 2.0) return 1;
   return static_cast<int>(std::min<double>(worth, std::min(usable_processors(), kMostThreads)));
 }
+
+int forks_before_this_process() { return forks.load(); }
 
 bool has_openmp() {
 #ifdef DESCEND_HAVE_OPENMP

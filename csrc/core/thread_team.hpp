@@ -51,17 +51,30 @@ void run_team(int threads, void (*job)(void* context, const Worker& worker), voi
 template <class Job>
 void run_team(int threads, Job&& job) {
   run_team(
-      threads,
-      [](void* context, const Worker& worker) { (*static_cast<Job*>(context))(worker); }, &job);
+      threads, [](void* context, const Worker& worker) { (*static_cast<Job*>(context))(worker); },
+      &job);
 }
 
 /// No call asks for more threads than this.
-constexpr int kMostThreads = 1024;
+constexpr int kMostThreads = 256;
+
+/// Throws std::invalid_argument, beginning with `where`, unless `threads` is 0, which lets the work
+/// decide, or a number up to kMostThreads.
+void check_threads(const char* where, int threads);
+
+/// Floating-point operations of a training step: of each parameter and row, a product and a sum
+/// in the forward pass and for both gradients.
+inline double step_flops(std::size_t rows, std::size_t parameters) {
+  return 6.0 * static_cast<double>(rows) * static_cast<double>(parameters);
+}
 
 /// How many threads `flops` floating-point operations between two barriers are worth:
 /// `requested` where it is positive, else at most usable_processors(). DESCEND_NUM_THREADS caps
 /// both.
 int team_size(int requested, double flops);
+
+/// How many forks led to this process since it, or a parent, loaded this library.
+int forks_before_this_process();
 
 /// Whether this build runs more than one thread at all.
 bool has_openmp();

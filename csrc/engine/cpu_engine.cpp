@@ -29,7 +29,10 @@ Update<T> prepare_update(const Optimizer& optimizer, std::uint64_t step, T* thet
   const void* hyperparameters =
       std::visit([](const auto& rule) -> const void* { return &rule; }, optimizer);
   const std::size_t rule = optimizer.index();
-  return {rule, hyperparameters, kernels.prepare[rule](hyperparameters, step), theta,
+  return {rule,
+          hyperparameters,
+          kernels.prepare[rule](hyperparameters, step),
+          theta,
           {state[0], state[1]}};
 }
 
@@ -114,8 +117,7 @@ void CpuEngine<T>::forward(const core::Share& share, const Minibatch& batch, con
     T* const mask = x_mask_.data() + share.begin * ld_x_;
     draw_mask(batch, 0, spec_.input_dropout, rows, spec_.inputs, mask, ld_x_);
     for (std::size_t i = 0; i < rows.count; ++i) {
-      kernels_.multiply(spec_.inputs, source.data + i * source.ld, mask + i * ld_x_,
-                        x + i * ld_x_);
+      kernels_.multiply(spec_.inputs, source.data + i * source.ld, mask + i * ld_x_, x + i * ld_x_);
     }
   }
   for (std::size_t l = 0; l < layers_.size(); ++l) {
@@ -191,12 +193,12 @@ void CpuEngine<T>::backward(const core::Worker& worker, const core::Share& share
     const Layer& layer = layers_[l];
     Layer& below = layers_[l - 1];
     T* const d_z_below = below.d_z.data() + share.begin * below.ld;
-    kernels_.dense_backward_input(
-        {share.size(), place.inputs, place.units, layer.d_z.data() + share.begin * layer.ld,
-         layer.ld, theta + place.weights, slope_source(l - 1), d_z_below, below.ld,
-         spec_.layers[l - 1].activation,
-         transposed_.data() +
-             static_cast<std::size_t>(worker.index) * kernels::kTransposeScratch<T>});
+    kernels_.dense_backward_input({share.size(), place.inputs, place.units,
+                                   layer.d_z.data() + share.begin * layer.ld, layer.ld,
+                                   theta + place.weights, slope_source(l - 1), d_z_below, below.ld,
+                                   spec_.layers[l - 1].activation,
+                                   transposed_.data() + static_cast<std::size_t>(worker.index) *
+                                                            kernels::kTransposeScratch<T>});
     if (batch.dropout != nullptr && below.mask.size() > 0) {
       kernels_.multiply(share.size() * below.ld, d_z_below,
                         below.mask.data() + share.begin * below.ld, d_z_below);
@@ -211,8 +213,8 @@ void CpuEngine<T>::for_each_piece(const core::Worker& worker, const Visit& visit
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const LayerLayout& place = layout_.layers[l];
     const core::Share share = worker.share(place.inputs);
-    const bool has_bias = l % static_cast<std::size_t>(worker.count) ==
-                          static_cast<std::size_t>(worker.index);
+    const bool has_bias =
+        l % static_cast<std::size_t>(worker.count) == static_cast<std::size_t>(worker.index);
     for (std::size_t column = 0; column < place.units; column += kernels::kPanel<T>) {
       const std::size_t width = kernels::panel_width<T>(place.units, column);
       if (has_bias) visit(Piece{l, 0, 0, column, place.bias + column, width, true});
@@ -230,9 +232,9 @@ void CpuEngine<T>::piece_gradient(const Piece& piece, const Minibatch& batch, T*
                                   bool accumulate) {
   const Layer& layer = layers_[piece.layer];
   if (piece.is_bias) {
-    kernels_.dense_backward_bias(
-        {batch.rows.count, piece.size, layer.d_z.data() + piece.column_begin, layer.ld, gradient,
-         accumulate});
+    kernels_.dense_backward_bias({batch.rows.count, piece.size,
+                                  layer.d_z.data() + piece.column_begin, layer.ld, gradient,
+                                  accumulate});
     return;
   }
   const Matrix<T> x = input_of(piece.layer, batch);
@@ -247,8 +249,13 @@ void CpuEngine<T>::apply(const Update<T>& update, const Piece& piece, const T* g
   const auto state = [&](int i) {
     return update.state[i] == nullptr ? nullptr : update.state[i] + piece.offset;
   };
-  kernels_.update[update.rule]({update.hyperparameters, update.scalars, !piece.is_bias, piece.size,
-                                update.theta + piece.offset, gradient, {state(0), state(1)}});
+  kernels_.update[update.rule]({update.hyperparameters,
+                                update.scalars,
+                                !piece.is_bias,
+                                piece.size,
+                                update.theta + piece.offset,
+                                gradient,
+                                {state(0), state(1)}});
 }
 
 template <class T>
@@ -263,8 +270,8 @@ template <class T>
 void CpuEngine<T>::update(const core::Worker& worker, const Minibatch& batch,
                           const Update<T>& update) {
   for_each_piece(worker, [&](const Piece& piece) {
-    T* const gradient = gradients_.data() + static_cast<std::size_t>(worker.index) * kPieceRows *
-                                                kernels::kPanel<T>;
+    T* const gradient = gradients_.data() +
+                        static_cast<std::size_t>(worker.index) * kPieceRows * kernels::kPanel<T>;
     piece_gradient(piece, batch, gradient, false);
     apply(update, piece, gradient);
   });

@@ -76,8 +76,8 @@ class CpuEngine {
 
  private:
   struct Layer {
-    std::size_t ld;                  // of all buffers below
-    core::AlignedBuffer<T> z;        // where the derivative needs it
+    std::size_t ld;            // of all buffers below
+    core::AlignedBuffer<T> z;  // where the derivative needs it
     core::AlignedBuffer<T> a;
     core::AlignedBuffer<T> d_z;
     core::AlignedBuffer<T> mask;     // where units are dropped, as is

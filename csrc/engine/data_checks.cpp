@@ -1,5 +1,6 @@
 #include "engine/data_checks.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -53,8 +54,7 @@ void check_labels(const char* where, const LabelView& labels, std::size_t output
 
 void check_range(const char* where, const ConstMatrixView& values, Loss loss) {
   const TargetKind kind = target_kind(loss);
-  const double highest =
-      kind == TargetKind::counts ? std::numeric_limits<double>::max() : 1.0;
+  const double highest = kind == TargetKind::counts ? std::numeric_limits<double>::max() : 1.0;
   for_each_value(values, [&](std::size_t row, std::size_t column, double value) {
     if (value >= 0.0 && value <= highest) return;
     throw invalid(where, ": y is ", value, " at row ", row, ", column ", column, ", but ",
@@ -76,12 +76,11 @@ void check_range(const char* where, const ConstMatrixView& values, Loss loss) {
 
 }  // namespace
 
-void check_finite(const char* where, const char* what, const ConstMatrixView& matrix,
-                  DType dtype) {
+void check_finite(const char* where, const char* what, const ConstMatrixView& matrix, DType dtype) {
   const bool narrows = matrix.dtype() == DType::float64 && dtype == DType::float32;
   if (!narrows) {
-    const bool finite = matrix.dtype() == DType::float32 ? rows_finite<float>(matrix)
-                                                         : rows_finite<double>(matrix);
+    const bool finite =
+        matrix.dtype() == DType::float32 ? rows_finite<float>(matrix) : rows_finite<double>(matrix);
     if (finite) return;
   }
   for_each_value(matrix, [&](std::size_t row, std::size_t column, double value) {
@@ -100,17 +99,17 @@ void check_targets(const char* where, const Targets& targets, Loss loss, std::si
   }
   if (targets.are_labels()) {
     if (target_kind(loss) != TargetKind::labels) {
-      throw invalid(where, ": y is class indices, but ", name(loss), " takes real targets of shape (",
-                    rows, ", ", outputs, ").");
+      throw invalid(where, ": y is class indices, but ", name(loss),
+                    " takes real targets of shape (", rows, ", ", outputs, ").");
     }
     check_labels(where, targets.labels(), outputs);
     return;
   }
   const ConstMatrixView& values = targets.values();
   if (values.columns() != outputs) {
-    throw invalid(where, ": y has shape (", rows, ", ", values.columns(),
-                  "), but the network has ", outputs, " outputs: expected shape (", rows, ", ",
-                  outputs, target_kind(loss) == TargetKind::labels ? ") or class indices (" : ")",
+    throw invalid(where, ": y has shape (", rows, ", ", values.columns(), "), but the network has ",
+                  outputs, " outputs: expected shape (", rows, ", ", outputs,
+                  target_kind(loss) == TargetKind::labels ? ") or class indices (" : ")",
                   target_kind(loss) == TargetKind::labels ? std::to_string(rows) + ",)" : "", ".");
   }
   check_finite(where, "y", values, dtype);
@@ -124,7 +123,7 @@ std::vector<double> checked_weights(const char* where, ConstVectorView weights, 
                   " rows; give one weight a row.");
   }
   std::vector<double> checked(rows);
-  double sum = 0.0;
+  double largest = 0.0;
   for (std::size_t row = 0; row < rows; ++row) {
     const double weight = weights.dtype() == DType::float32
                               ? static_cast<const float*>(weights.data())[row]
@@ -134,12 +133,16 @@ std::vector<double> checked_weights(const char* where, ConstVectorView weights, 
                     ", expected finite numbers of at least 0.");
     }
     checked[row] = weight;
-    sum += weight;
+    largest = std::max(largest, weight);
   }
-  if (!(sum > 0.0) || !std::isfinite(sum)) {
-    throw invalid(where, ": the values of sample_weight add up to ", sum,
-                  ", expected a finite sum above 0.");
+  if (largest == 0.0) {
+    throw invalid(where, ": every value of sample_weight is 0, expected a sum above 0.");
   }
+  // J does not depend on the scale; a power of two changes no bit of it, and keeps the sums from
+  // overflowing and the weights from counting as subnormal.
+  int exponent = 0;
+  std::frexp(largest, &exponent);
+  for (double& weight : checked) weight = std::ldexp(weight, -exponent);
   return checked;
 }
 

@@ -14,7 +14,8 @@ namespace descend::engine {
 void check_targets(const char* where, const Targets& targets, Loss loss, std::size_t rows,
                    std::size_t outputs, DType dtype);
 
-/// The weights as double, empty where none are given. Throws std::invalid_argument unless they
+/// The weights as double, scaled by a power of two so that the largest is in [1/2, 1); empty where
+/// none are given. Throws std::invalid_argument unless they
 /// are `rows` finite numbers of at least 0, not all 0.
 std::vector<double> checked_weights(const char* where, ConstVectorView weights, std::size_t rows);
 

@@ -25,7 +25,9 @@ struct Rows {
   std::size_t operator[](std::size_t i) const {
     return order == nullptr ? first + i : order[first + i];
   }
-  Rows part(std::size_t begin, std::size_t end) const { return {order, first + begin, end - begin}; }
+  Rows part(std::size_t begin, std::size_t end) const {
+    return {order, first + begin, end - begin};
+  }
 };
 
 /// A matrix of the arithmetic's type: rows `ld` elements apart.

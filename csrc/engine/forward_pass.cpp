@@ -12,14 +12,17 @@ namespace {
 
 // Rows that go through all layers together: enough to reuse the weights, few enough that two
 // layers' activations stay in cache.
-constexpr std::size_t kBlockRows = 96;
+constexpr std::size_t kRowsTogether = 96;
+
+// A few milliseconds of work.
+constexpr std::size_t kFlopsBetweenQuestions = std::size_t{1} << 29;
 
 // One worker's two buffers, between which the activations of a block of rows go to and fro.
 template <class T>
 class ForwardPass {
  public:
   ForwardPass(const NetworkSpec& spec, const ParameterLayout& layout, std::size_t rows)
-      : spec_(spec), layout_(layout), rows_(std::min(rows, kBlockRows)) {
+      : spec_(spec), layout_(layout), rows_(std::min(rows, kRowsTogether)) {
     ld_ = row_distance<T>(spec.inputs);
     for (const LayerLayout& layer : layout.layers) {
       ld_ = std::max(ld_, row_distance<T>(layer.units));
@@ -89,8 +92,9 @@ void predict(const NetworkSpec& spec, const ParameterLayout& layout, const T* th
 }
 
 template <class T>
-double mean_loss(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
-                 const Examples& examples, Loss loss, int threads) {
+std::optional<double> mean_loss(const NetworkSpec& spec, const ParameterLayout& layout,
+                                const T* theta, const Examples& examples, Loss loss, int threads,
+                                const std::function<bool()>& goes_on) {
   const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
   const std::size_t count = examples.inputs.rows();
   const std::size_t outputs = layout.layers.back().units;
@@ -100,25 +104,33 @@ double mean_loss(const NetworkSpec& spec, const ParameterLayout& layout, const T
   const std::size_t ld_values = row_distance<T>(outputs);
   core::AlignedBuffer<T> values(convert ? count * ld_values : 0);
   core::AlignedBuffer<std::int32_t> labels(targets.are_labels() ? count : 0);
-  for_each_block(
-      spec, layout, theta, examples.inputs, threads, [&](const Rows& rows, const Matrix<T>& f) {
-        kernels::LossArguments<T> arguments{};
-        arguments.rows = rows.count;
-        arguments.outputs = outputs;
-        arguments.f = f.data;
-        arguments.ld_f = f.ld;
-        if (targets.are_labels()) {
-          gather_labels(targets.labels(), rows, labels.data() + rows.first);
-          arguments.labels = labels.data() + rows.first;
-        } else {
-          const Matrix<T> y = rows_of(kernels, targets.values(), rows,
-                                      values.data() + rows.first * ld_values, ld_values);
-          arguments.y = y.data;
-          arguments.ld_y = y.ld;
-        }
-        arguments.losses = losses.data() + rows.first;
-        kernels.loss[static_cast<int>(loss)](arguments);
-      });
+
+  const std::size_t part_rows = kRowsTogether + kFlopsBetweenQuestions / (2 * layout.count);
+  for (std::size_t first = 0; first < count; first += part_rows) {
+    const std::size_t end = std::min(first + part_rows, count);
+    for_each_block(spec, layout, theta, examples.inputs.rows(first, end), threads,
+                   [&](const Rows& part, const Matrix<T>& f) {
+                     const Rows rows{nullptr, first + part.first, part.count};
+                     kernels::LossArguments<T> arguments{};
+                     arguments.rows = rows.count;
+                     arguments.outputs = outputs;
+                     arguments.f = f.data;
+                     arguments.ld_f = f.ld;
+                     if (targets.are_labels()) {
+                       gather_labels(targets.labels(), rows, labels.data() + rows.first);
+                       arguments.labels = labels.data() + rows.first;
+                     } else {
+                       const Matrix<T> y =
+                           rows_of(kernels, targets.values(), rows,
+                                   values.data() + rows.first * ld_values, ld_values);
+                       arguments.y = y.data;
+                       arguments.ld_y = y.ld;
+                     }
+                     arguments.losses = losses.data() + rows.first;
+                     kernels.loss[static_cast<int>(loss)](arguments);
+                   });
+    if (goes_on && !goes_on()) return std::nullopt;
+  }
   const double sum = kernels.weighted_sum(count, losses.data(), examples.weights);
   return sum / weight_sum(examples.weights, {nullptr, 0, count});
 }
@@ -127,9 +139,11 @@ template void predict<float>(const NetworkSpec&, const ParameterLayout&, const f
                              const ConstMatrixView&, const MatrixView&, int);
 template void predict<double>(const NetworkSpec&, const ParameterLayout&, const double*,
                               const ConstMatrixView&, const MatrixView&, int);
-template double mean_loss<float>(const NetworkSpec&, const ParameterLayout&, const float*,
-                                 const Examples&, Loss, int);
-template double mean_loss<double>(const NetworkSpec&, const ParameterLayout&, const double*,
-                                  const Examples&, Loss, int);
+template std::optional<double> mean_loss<float>(const NetworkSpec&, const ParameterLayout&,
+                                                const float*, const Examples&, Loss, int,
+                                                const std::function<bool()>&);
+template std::optional<double> mean_loss<double>(const NetworkSpec&, const ParameterLayout&,
+                                                 const double*, const Examples&, Loss, int,
+                                                 const std::function<bool()>&);
 
 }  // namespace descend::engine

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <optional>
 #include <vector>
 
 #include "core/aligned_buffer.hpp"
@@ -17,9 +19,11 @@ template <class T>
 void predict(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
              const ConstMatrixView& inputs, const MatrixView& outputs, int threads);
 
-/// J = sum_i w_i L_i / sum_i w_i over all rows of `examples`.
+/// J = sum_i w_i L_i / sum_i w_i over all rows of `examples`. `goes_on`, which may be empty, is
+/// asked every few milliseconds between two parts of the work; where it says no, there is no J.
 template <class T>
-double mean_loss(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
-                 const Examples& examples, Loss loss, int threads);
+std::optional<double> mean_loss(const NetworkSpec& spec, const ParameterLayout& layout,
+                                const T* theta, const Examples& examples, Loss loss, int threads,
+                                const std::function<bool()>& goes_on);
 
 }  // namespace descend::engine

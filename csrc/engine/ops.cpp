@@ -96,8 +96,8 @@ void forward(const ConstMatrixView& x, const ConstMatrixView& w, const ConstVect
   std::copy_n(static_cast<const T*>(b.data()), b.size(), bias.data());
   Padded<T> a(x.rows(), w.columns());
   kernels.dense_forward({x.rows(), w.rows(), w.columns(), static_cast<const T*>(x.data()),
-                         x.row_stride(), panels.data(), bias.data(), nullptr, a.values.data(),
-                         a.ld, activation});
+                         x.row_stride(), panels.data(), bias.data(), nullptr, a.values.data(), a.ld,
+                         activation});
   a.copy_to(out);
 }
 
@@ -133,8 +133,7 @@ void backward(const ConstMatrixView& d_a, const ConstMatrixView& x, const ConstM
     }
   }
   AlignedBuffer<T> bias(kernels::padded<T>(units));
-  kernels.dense_backward_bias(
-      {rows, bias.size(), d_z.values.data(), d_z.ld, bias.data(), false});
+  kernels.dense_backward_bias({rows, bias.size(), d_z.values.data(), d_z.ld, bias.data(), false});
   d_input.copy_to(d_x);
   std::copy_n(bias.data(), units, static_cast<T*>(d_b.data()));
 }
@@ -217,8 +216,7 @@ double loss(Loss loss, ConstMatrixView outputs, const Targets& targets, MatrixVi
   constexpr const char* kWhere = "ops.loss";
   check_not_empty(kWhere, outputs);
   check_matrix(kWhere, "d_outputs", d_outputs, outputs.rows(), outputs.columns(), outputs.dtype());
-  engine::check_targets(kWhere, targets, loss, outputs.rows(), outputs.columns(),
-                        outputs.dtype());
+  engine::check_targets(kWhere, targets, loss, outputs.rows(), outputs.columns(), outputs.dtype());
   const std::vector<double> weights =
       engine::checked_weights(kWhere, sample_weight, outputs.rows());
   const double* const row_weights = weights.empty() ? nullptr : weights.data();

@@ -1,5 +1,5 @@
 // The optimizers' names, ranges and update on anybody's arrays.
-#include <cmath>
+#include <limits>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -27,13 +27,15 @@ DESCEND_OPTIMIZERS(DESCEND_ROW)
 static_assert(kRows == std::variant_size_v<Optimizer>);
 
 void check_field(const char* optimizer, const char* field, double value, Range range) {
+  // A step in float32 rounds its hyperparameters to float32.
+  const bool fits = value <= std::numeric_limits<float>::max();
   const char* expected = nullptr;
   switch (range) {
     case Range::positive:
-      if (!(value > 0 && std::isfinite(value))) expected = "a finite number above 0";
+      if (!(value > 0 && fits)) expected = "above 0 and within the range of float32";
       break;
     case Range::non_negative:
-      if (!(value >= 0 && std::isfinite(value))) expected = "a finite number of at least 0";
+      if (!(value >= 0 && fits)) expected = "at least 0 and within the range of float32";
       break;
     case Range::unit:
       if (!(value >= 0 && value < 1)) expected = "in [0, 1)";

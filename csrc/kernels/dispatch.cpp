@@ -6,8 +6,8 @@
 
 namespace descend::kernels {
 
-#define DESCEND_DECLARE(isa) \
-  namespace isa {            \
+#define DESCEND_DECLARE(isa)       \
+  namespace isa {                  \
   extern const KernelTable kTable; \
   }
 DESCEND_DECLARE(portable)

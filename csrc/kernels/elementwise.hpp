@@ -98,8 +98,7 @@ double weighted_sum(std::size_t count, const T* x, const double* weights) {
   if (weights == nullptr) {
     return sum_in_lanes(count, [=](std::size_t i) { return static_cast<double>(x[i]); });
   }
-  return sum_in_lanes(count,
-                      [=](std::size_t i) { return weights[i] * static_cast<double>(x[i]); });
+  return sum_in_lanes(count, [=](std::size_t i) { return weights[i] * static_cast<double>(x[i]); });
 }
 
 }  // namespace

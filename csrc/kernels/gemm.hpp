@@ -33,8 +33,8 @@ void multiply_tile(std::size_t depth, const T* a, std::size_t ld_a, const T* b, 
   for (int row = 0; row < kRows; ++row) {
 #pragma GCC unroll 8
     for (int group = 0; group < kGroups; ++group) {
-      sums[row][group] = accumulate ? Vec<T>::load(c + row * ld_c + group * kGroup<T>)
-                                    : Vec<T>::zero();
+      sums[row][group] =
+          accumulate ? Vec<T>::load(c + row * ld_c + group * kGroup<T>) : Vec<T>::zero();
     }
   }
   for (std::size_t k = 0; k < depth; ++k) {
@@ -153,8 +153,8 @@ void activation_backward(std::size_t rows, std::size_t columns, T* d, std::size_
 
 #define DESCEND_ROW(name, from) bias_and_activation<T, activations::name>,
 template <class T>
-constexpr void (*kBiasAndActivation[])(std::size_t, std::size_t, const T*, T*, T*, std::size_t) = {
-    DESCEND_ACTIVATIONS(DESCEND_ROW)};
+constexpr void (*kBiasAndActivation[])(std::size_t, std::size_t, const T*, T*, T*,
+                                       std::size_t) = {DESCEND_ACTIVATIONS(DESCEND_ROW)};
 #undef DESCEND_ROW
 #define DESCEND_ROW(name, from) activation_backward<T, activations::name>,
 template <class T>
@@ -229,10 +229,9 @@ void dense_backward_input(const DenseBackwardInput<T>& layer) {
 template <class T>
 void dense_backward_weights(const DenseBackwardWeights<T>& layer) {
   const std::size_t width = panel_width<T>(layer.units, layer.column_begin);
-  multiply_panel<T, Left::transposed>(layer.input_end - layer.input_begin, layer.rows, width,
-                                      layer.x + layer.input_begin, layer.ld_x,
-                                      layer.d_z + layer.column_begin, layer.ld_d_z, layer.d_w,
-                                      width, layer.accumulate);
+  multiply_panel<T, Left::transposed>(
+      layer.input_end - layer.input_begin, layer.rows, width, layer.x + layer.input_begin,
+      layer.ld_x, layer.d_z + layer.column_begin, layer.ld_d_z, layer.d_w, width, layer.accumulate);
 }
 
 template <class T>

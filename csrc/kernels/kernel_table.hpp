@@ -98,7 +98,7 @@ struct LossArguments {
   T* d_outputs;                ///< (rows, outputs); null: losses only
   std::size_t ld_d;
   bool padded;  ///< d_outputs has room for whole groups, and zeros go there
-  T* losses;  ///< (rows)
+  T* losses;    ///< (rows)
 };
 
 /// What one optimizer step has in common for all elements, as its rule keeps it.

@@ -40,8 +40,8 @@ template <class T>
 
 /// Place of element (row, column) in a paneled (rows, columns) matrix.
 template <class T>
-[[gnu::always_inline]] constexpr std::size_t paneled_index(std::size_t rows, std::size_t columns, std::size_t row,
-                                    std::size_t column) {
+[[gnu::always_inline]] constexpr std::size_t paneled_index(std::size_t rows, std::size_t columns,
+                                                           std::size_t row, std::size_t column) {
   const std::size_t begin = column / kPanel<T> * kPanel<T>;
   return rows * begin + row * panel_width<T>(columns, begin) + column - begin;
 }

@@ -2,7 +2,8 @@
 //   theta, gradient g, states s: vectors of the same size
 // A rule updates one group in registers: it holds what the step has in common for all elements,
 // computed in double and rounded once; what depends on the step's number comes from the row's
-// scalars(), taken once a step. A row's visit() picks the rule that the hyperparameters ask for; update_group() applies it wherever a gradient is at hand, flat() to whole vectors.
+// scalars(), taken once a step. A row's visit() picks the rule that the hyperparameters ask for;
+// update_group() applies it wherever a gradient is at hand, flat() to whole vectors.
 #pragma once
 
 #include <cstddef>
@@ -74,8 +75,8 @@ struct FlatUpdate {
 
   /// What the step has in common for all elements, once a step.
   static StepScalars prepare(const void* hyperparameters, std::uint64_t step) {
-    return Row<T>::scalars(
-        *static_cast<const typename Row<T>::Hyperparameters*>(hyperparameters), step);
+    return Row<T>::scalars(*static_cast<const typename Row<T>::Hyperparameters*>(hyperparameters),
+                           step);
   }
 
   static void flat(const UpdateArguments<T>& update) {
@@ -230,13 +231,10 @@ struct AdamRule {
 
   template <class Hyperparameters>
   static DESCEND_INLINE AdamRule at(const Hyperparameters& h, const StepScalars& scalars) {
-    return {rounded<T>(h.beta1),
-            rounded<T>(1.0 - h.beta1),
-            rounded<T>(h.beta2),
-            rounded<T>(1.0 - h.beta2),
-            positive_epsilon<T>(h.epsilon),
-            rounded<T>(scalars.values[0]),
-            rounded<T>(scalars.values[1])};
+    return {
+        rounded<T>(h.beta1),          rounded<T>(1.0 - h.beta1),      rounded<T>(h.beta2),
+        rounded<T>(1.0 - h.beta2),    positive_epsilon<T>(h.epsilon), rounded<T>(scalars.values[0]),
+        rounded<T>(scalars.values[1])};
   }
   template <class Hyperparameters>
   static StepScalars scalars(const Hyperparameters& h, std::uint64_t step) {

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cstring>
 #include <mutex>
+#include <shared_mutex>
 #include <utility>
 
 #include "core/checks.hpp"
 #include "core/thread_team.hpp"
+#include "core/utf8.hpp"
 #include "engine/cpu_engine.hpp"
 #include "engine/data_checks.hpp"
 #include "engine/forward_pass.hpp"
@@ -19,13 +21,6 @@ namespace {
 
 using core::invalid;
 using network::State;
-
-void check_threads(const char* where, int threads) {
-  if (threads < 0 || threads > core::kMostThreads) {
-    throw invalid(where, ": threads must be in 1 to ", core::kMostThreads,
-                  " (or 0 to let the work decide), got ", threads, ".");
-  }
-}
 
 void check_parameters(const char* where, const char* what, const State& state, std::size_t size,
                       DType dtype) {
@@ -42,9 +37,7 @@ double gradient_over_rows(const State& state, const engine::Examples& examples, 
   const std::size_t rows = examples.inputs.rows();
   const double total = engine::weight_sum(examples.weights, {nullptr, 0, rows});
   const std::size_t block_rows = std::min(rows, engine::kBlockRows);
-  const double flops =
-      6.0 * static_cast<double>(block_rows) * static_cast<double>(state.layout.count);
-  const int workers = core::team_size(threads, flops);
+  const int workers = core::team_size(threads, core::step_flops(block_rows, state.layout.count));
   engine::CpuEngine<T> engine(state.spec, state.layout, loss, block_rows, workers);
   core::AlignedBuffer<T> gradient(state.layout.size);
   double sum = 0.0;
@@ -90,13 +83,13 @@ std::vector<LayerShape> Network::layer_shapes() const {
 
 void Network::predict(ConstMatrixView inputs, MatrixView outputs, int threads) const {
   constexpr const char* kWhere = "Network.predict";
-  check_threads(kWhere, threads);
+  core::check_threads(kWhere, threads);
   network::check_inputs(kWhere, spec(), inputs);
   if (outputs.rows() != inputs.rows() || outputs.columns() != this->outputs() ||
       outputs.dtype() != spec().dtype) {
     throw invalid(kWhere, ": outputs is (", outputs.rows(), ", ", outputs.columns(), ") ",
-                  name(outputs.dtype()), ", expected (", inputs.rows(), ", ", this->outputs(),
-                  ") ", name(spec().dtype), ".");
+                  name(outputs.dtype()), ", expected (", inputs.rows(), ", ", this->outputs(), ") ",
+                  name(spec().dtype), ".");
   }
   const std::shared_lock lock(state_->mutex);
   network::with_type(spec().dtype, [&](auto zero) {
@@ -109,13 +102,13 @@ void Network::predict(ConstMatrixView inputs, MatrixView outputs, int threads) c
 double Network::loss(ConstMatrixView inputs, const Targets& targets, Loss loss,
                      ConstVectorView sample_weight, int threads) const {
   constexpr const char* kWhere = "Network.loss";
-  check_threads(kWhere, threads);
+  core::check_threads(kWhere, threads);
   const network::CheckedExamples examples(kWhere, *state_, inputs, targets, loss, sample_weight);
   const std::shared_lock lock(state_->mutex);
   return network::with_type(spec().dtype, [&](auto zero) {
     using T = decltype(zero);
-    return engine::mean_loss<T>(spec(), state_->layout, std::as_const(*state_).theta<T>(),
-                                examples.view(), loss, threads);
+    return *engine::mean_loss<T>(spec(), state_->layout, std::as_const(*state_).theta<T>(),
+                                 examples.view(), loss, threads, {});
   });
 }
 
@@ -123,7 +116,7 @@ double Network::loss_and_gradient(ConstMatrixView inputs, const Targets& targets
                                   VectorView gradient, ConstVectorView sample_weight,
                                   int threads) const {
   constexpr const char* kWhere = "Network.loss_and_gradient";
-  check_threads(kWhere, threads);
+  core::check_threads(kWhere, threads);
   check_parameters(kWhere, "gradient", *state_, gradient.size(), gradient.dtype());
   const network::CheckedExamples examples(kWhere, *state_, inputs, targets, loss, sample_weight);
   const std::shared_lock lock(state_->mutex);
@@ -149,8 +142,7 @@ void Network::set_parameters(ConstVectorView parameters) {
   constexpr const char* kWhere = "Network.set_parameters";
   check_parameters(kWhere, "parameters", *state_, parameters.size(), parameters.dtype());
   engine::check_finite(kWhere, "the vector of parameters",
-                       {parameters.data(), parameters.dtype(), 1, parameters.size()},
-                       spec().dtype);
+                       {parameters.data(), parameters.dtype(), 1, parameters.size()}, spec().dtype);
   const std::unique_lock lock(state_->mutex);
   network::with_type(spec().dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -161,8 +153,7 @@ void Network::set_parameters(ConstVectorView parameters) {
 
 void Network::save(const std::string& path) const {
   network::ModelFile file{
-      spec(), seed(),
-      std::vector<unsigned char>(parameter_count() * element_size(spec().dtype))};
+      spec(), seed(), std::vector<unsigned char>(parameter_count() * element_size(spec().dtype))};
   get_parameters({file.parameters.data(), spec().dtype, parameter_count()});
   network::write_model_file(path, file);
 }
@@ -178,7 +169,7 @@ void Network::load_parameters(const std::string& path) {
   constexpr const char* kWhere = "Network.load_parameters";
   const network::ModelFile file = network::read_model_file(kWhere, path);
   if (file.spec.dtype != spec().dtype) {
-    throw invalid(kWhere, ": '", path, "' holds ", name(file.spec.dtype),
+    throw invalid(kWhere, ": ", core::quoted(path), " holds ", name(file.spec.dtype),
                   ", but the network is ", name(spec().dtype), "; load it with Network.load.");
   }
   const auto shape = [](const NetworkSpec& spec) {
@@ -189,7 +180,7 @@ void Network::load_parameters(const std::string& path) {
     return text;
   };
   if (shape(file.spec) != shape(spec())) {
-    throw invalid(kWhere, ": '", path, "' holds a network ", shape(file.spec),
+    throw invalid(kWhere, ": ", core::quoted(path), " holds a network ", shape(file.spec),
                   ", but this one is ", shape(spec()), "; load it with Network.load.");
   }
   set_parameters({file.parameters.data(), spec().dtype, parameter_count()});

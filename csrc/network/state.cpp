@@ -1,6 +1,6 @@
 #include "network/state.hpp"
 
-#include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <utility>
 
@@ -58,17 +58,19 @@ State::State(NetworkSpec given, std::uint64_t given_seed)
     : State(std::move(given), given_seed, Zero{}) {
   with_type(spec.dtype, [&](auto zero) {
     using T = decltype(zero);
-    std::vector<T> canonical(layout.count);
     std::vector<double> weights;
     for (std::size_t l = 0; l < layout.layers.size(); ++l) {
-      const LayerShape& shape = layout.layers[l].canonical;
-      weights.resize(shape.inputs * shape.units);
-      draw_weights(spec.init, shape.inputs, shape.units, seed, l, weights.data());
-      for (std::size_t i = 0; i < weights.size(); ++i) {
-        canonical[shape.weights_offset + i] = static_cast<T>(weights[i]);
+      const engine::LayerLayout& layer = layout.layers[l];
+      weights.resize(layer.inputs * layer.units);
+      draw_weights(spec.init, layer.inputs, layer.units, seed, l, weights.data());
+      T* const panels = theta<T>() + layer.weights;
+      for (std::size_t row = 0; row < layer.inputs; ++row) {
+        for (std::size_t unit = 0; unit < layer.units; ++unit) {
+          panels[kernels::paneled_index<T>(layer.inputs, layer.units, row, unit)] =
+              static_cast<T>(weights[row * layer.units + unit]);
+        }
       }
     }
-    engine::from_canonical(layout, canonical.data(), theta<T>());
   });
 }
 

@@ -4,11 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <shared_mutex>
 #include <variant>
 #include <vector>
 
 #include "core/aligned_buffer.hpp"
+#include "core/shared_mutex.hpp"
 #include "descend/network.hpp"
 #include "engine/examples.hpp"
 #include "engine/layout.hpp"
@@ -37,7 +37,7 @@ class State {
   const std::uint64_t seed;
   const engine::ParameterLayout layout;
   /// Held shared while theta is read and alone while it is written.
-  mutable std::shared_mutex mutex;
+  mutable core::SharedMutex mutex;
 
  private:
   std::variant<core::AlignedBuffer<float>, core::AlignedBuffer<double>> theta_;

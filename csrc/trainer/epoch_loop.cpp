@@ -9,32 +9,51 @@ namespace descend::trainer {
 
 namespace {
 
-// What ends the epoch after a step, `steps` of it done; worker 0 alone asks.
+// What ends the epoch after a step, `steps` of it done.
 std::optional<StopReason> condition_met(const EpochPlan& plan, std::size_t steps) {
   if (plan.max_steps && steps >= *plan.max_steps) return StopReason::max_steps;
-  const Clock::time_point now = Clock::now();
-  if (plan.deadline && now >= *plan.deadline) return StopReason::seconds;
-  if (plan.interrupt->interrupted(now)) return StopReason::interrupted;
+  if (plan.deadline && Clock::now() >= *plan.deadline) return StopReason::seconds;
   return std::nullopt;
 }
+
+// Where the workers meet, and now and then wait while worker 0 asks whether to go on. What it asks,
+// such as a signal's handler, may use the network: nobody works on it then, and it is not locked.
+class MeetingPoint {
+ public:
+  MeetingPoint(const EpochPlan& plan, EpochOutcome& outcome) : plan_(plan), outcome_(outcome) {}
+
+  void wait(const core::Worker& worker) {
+    if (worker.index == 0) due_ = plan_.interrupt->due(Clock::now());
+    worker.wait();
+    if (!due_) return;
+    if (worker.index == 0) {
+      plan_.lock->unlock();
+      if (plan_.interrupt->ask()) outcome_.stop = StopReason::interrupted;
+      plan_.lock->lock();
+    }
+    worker.wait();
+  }
+
+ private:
+  const EpochPlan& plan_;
+  EpochOutcome& outcome_;
+  bool due_ = false;
+};
 
 // The gradient of a minibatch of more than a block, block after block, into `gradient`.
 // Returns sum_i w_i L_i, the same in every worker. An interrupt ends it, as `stop` then says.
 template <class T>
 double gradient_in_blocks(engine::CpuEngine<T>& engine, const core::Worker& worker,
                           const engine::Minibatch& batch, const T* theta, T* gradient,
-                          InterruptPoll& interrupt, std::optional<StopReason>& stop) {
+                          MeetingPoint& meeting_point, const std::optional<StopReason>& stop) {
   double sum = 0.0;
-  for (std::size_t first = 0; first < batch.rows.count; first += engine::kBlockRows) {
+  for (std::size_t first = 0; first < batch.rows.count && !stop; first += engine::kBlockRows) {
     engine::Minibatch block = batch;
-    block.rows =
-        batch.rows.part(first, std::min(first + engine::kBlockRows, batch.rows.count));
+    block.rows = batch.rows.part(first, std::min(first + engine::kBlockRows, batch.rows.count));
     engine.backpropagate(worker, block, theta);
     sum += engine.loss_sum(block);
     engine.gradient(worker, block, gradient, first > 0);
-    if (worker.index == 0 && interrupt.interrupted(Clock::now())) stop = StopReason::interrupted;
-    worker.wait();
-    if (stop) break;
+    meeting_point.wait(worker);
   }
   return sum;
 }
@@ -46,6 +65,7 @@ EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
                        const Optimizer& optimizer, T* theta, T* const (&state)[2], T* gradient,
                        int workers) {
   EpochOutcome outcome;
+  MeetingPoint meeting_point(plan, outcome);
   core::run_team(workers, [&](const core::Worker& worker) {
     std::size_t steps = 0;
     for (std::size_t first = 0; first < plan.rows.count; first += plan.batch_rows) {
@@ -60,8 +80,8 @@ EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
       const bool in_blocks = rows.count > engine::kBlockRows;
       double sum;
       if (in_blocks) {
-        sum = gradient_in_blocks(engine, worker, batch, theta, gradient, *plan.interrupt,
-                                 outcome.stop);
+        sum =
+            gradient_in_blocks(engine, worker, batch, theta, gradient, meeting_point, outcome.stop);
         if (outcome.stop) break;
       } else {
         engine.backpropagate(worker, batch, theta);
@@ -84,7 +104,7 @@ EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
         outcome.rows += rows.count;
         outcome.stop = condition_met(plan, steps);
       }
-      worker.wait();
+      meeting_point.wait(worker);
       if (outcome.stop) break;
     }
   });

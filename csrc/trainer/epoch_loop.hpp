@@ -1,47 +1,31 @@
 // The steps of one epoch, in one team of threads.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
-#include <cstdint>
-#include <functional>
+#include <mutex>
 #include <optional>
 
+#include "core/interrupt_poll.hpp"
+#include "core/shared_mutex.hpp"
 #include "descend/optimizer.hpp"
 #include "descend/stop.hpp"
 #include "engine/cpu_engine.hpp"
 
 namespace descend::trainer {
 
-using Clock = std::chrono::steady_clock;
-
-/// Asks now and then, over all epochs of a run, whether it should end.
-class InterruptPoll {
- public:
-  explicit InterruptPoll(const std::function<bool()>& interrupted) : interrupted_(interrupted) {}
-
-  bool interrupted(Clock::time_point now) {
-    constexpr std::chrono::milliseconds kPeriod{20};
-    if (!interrupted_ || now - asked_ < kPeriod) return false;
-    asked_ = now;
-    return interrupted_();
-  }
-
- private:
-  const std::function<bool()>& interrupted_;
-  Clock::time_point asked_ = Clock::now();
-};
+using Clock = core::InterruptPoll::Clock;
 
 /// What an epoch visits, and what may end it early.
 struct EpochPlan {
   engine::Examples examples;
-  engine::Rows rows;           ///< in visiting order
-  std::size_t batch_rows;      ///< the last minibatch may be shorter
-  std::size_t steps_before;    ///< of the trainer: the next step is number steps_before + 1
+  engine::Rows rows;         ///< in visiting order
+  std::size_t batch_rows;    ///< the last minibatch may be shorter
+  std::size_t steps_before;  ///< of the trainer: the next step is number steps_before + 1
   const engine::DropoutKey* dropout;
-  std::optional<std::size_t> max_steps;    ///< of this epoch
+  std::optional<std::size_t> max_steps;  ///< of this epoch
   std::optional<Clock::time_point> deadline;
-  InterruptPoll* interrupt;  ///< asked after each step
+  core::InterruptPoll* interrupt;
+  std::unique_lock<core::SharedMutex>* lock;  ///< the network's; let go while asking
 };
 
 struct EpochOutcome {
@@ -49,7 +33,7 @@ struct EpochOutcome {
   double weight_sum = 0.0;  ///< of the rows visited
   std::size_t steps = 0;
   std::size_t rows = 0;
-  std::optional<StopReason> stop;        ///< what ended it early
+  std::optional<StopReason> stop;         ///< what ended it early
   std::optional<double> non_finite_loss;  ///< the loss after `steps` steps, not updated from
 };
 

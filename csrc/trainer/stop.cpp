@@ -10,8 +10,8 @@ namespace {
 
 void check_threshold(const char* condition, const std::optional<double>& value) {
   if (value && !(*value >= 0.0 && std::isfinite(*value))) {
-    throw core::invalid("Stop: ", condition, " must be a finite number of at least 0, got ",
-                        *value, ".");
+    throw core::invalid("Stop: ", condition, " must be a finite number of at least 0, got ", *value,
+                        ".");
   }
 }
 

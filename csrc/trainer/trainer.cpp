@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <mutex>
+#include <shared_mutex>
 #include <utility>
 #include <variant>
 
@@ -34,20 +35,59 @@ struct Memory {
   int engine_workers = 0;
 };
 
-// ||theta - before||.
+// theta as it was at some point of a run.
 template <class T>
-double distance(const network::State& network, const core::AlignedBuffer<T>& before) {
-  const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
-  return std::sqrt(
-      kernels.squared_distance(before.size(), network.theta<T>(), before.data()));
-}
+class Snapshot {
+ public:
+  explicit Snapshot(network::State& network) : network_(network), theta_(network.layout.size) {
+    take();
+  }
+  void take() {
+    const std::shared_lock lock(network_.mutex);
+    std::copy_n(network_.theta<T>(), theta_.size(), theta_.data());
+  }
+  void restore() {
+    const std::unique_lock lock(network_.mutex);
+    std::copy_n(theta_.data(), theta_.size(), network_.theta<T>());
+  }
+  /// ||theta - this||.
+  double distance() const {
+    const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
+    const std::shared_lock lock(network_.mutex);
+    return std::sqrt(kernels.squared_distance(theta_.size(), network_.theta<T>(), theta_.data()));
+  }
 
+ private:
+  network::State& network_;
+  core::AlignedBuffer<T> theta_;
+};
+
+// The parameters of the lowest validation loss, put back when the run ends, also by an exception.
 template <class T>
-core::AlignedBuffer<T> copy_of_theta(const network::State& network) {
-  core::AlignedBuffer<T> copy(network.layout.size);
-  std::copy_n(network.theta<T>(), copy.size(), copy.data());
-  return copy;
-}
+class BestParameters {
+ public:
+  explicit BestParameters(network::State& network) : snapshot_(network) {}
+  ~BestParameters() { snapshot_.restore(); }
+  BestParameters(const BestParameters&) = delete;
+  BestParameters& operator=(const BestParameters&) = delete;
+
+  /// Returns the epochs since the lowest loss, this one included.
+  std::size_t watch(double loss) {
+    if (loss < lowest_) {
+      lowest_ = loss;
+      epochs_since_ = 0;
+      snapshot_.take();
+    } else {
+      ++epochs_since_;
+    }
+    return epochs_since_;
+  }
+
+ private:
+  Snapshot<T> snapshot_;
+  double lowest_ = std::numeric_limits<double>::infinity();
+  std::size_t epochs_since_ = 0;
+};
 
 }  // namespace
 
@@ -60,10 +100,7 @@ class Trainer::State {
     if (options_.batch_size && *options_.batch_size == 0) {
       throw invalid("Trainer: batch_size must be at least 1 (or none, for all rows), got 0.");
     }
-    if (options_.threads < 0 || options_.threads > core::kMostThreads) {
-      throw invalid("Trainer: threads must be in 1 to ", core::kMostThreads,
-                    " (or 0 to let the work decide), got ", options_.threads, ".");
-    }
+    core::check_threads("Trainer", options_.threads);
     network::with_type(network_->spec.dtype, [&](auto zero) {
       using T = decltype(zero);
       memory_ = Memory<T>{};
@@ -79,8 +116,8 @@ class Trainer::State {
   double run_epoch(const ConstMatrixView& inputs, const Targets& targets,
                    const std::vector<std::size_t>* order, ConstVectorView sample_weight,
                    const std::function<bool()>& interrupted);
-  double step(const ConstMatrixView& inputs, const Targets& targets,
-              ConstVectorView sample_weight);
+  double step(const ConstMatrixView& inputs, const Targets& targets, ConstVectorView sample_weight,
+              const std::function<bool()>& interrupted);
 
   const std::shared_ptr<network::State>& network() const { return network_; }
   std::size_t epoch() const { return epoch_; }
@@ -92,9 +129,10 @@ class Trainer::State {
    public:
     Busy(const char* where, State& state) : state_(state) {
       if (state_.busy_.exchange(true)) {
-        throw std::runtime_error(core::text(
-            where, ": this trainer is already at work in another call; wait for its end or use "
-                   "one trainer a thread."));
+        throw std::runtime_error(
+            core::text(where,
+                       ": this trainer is already at work in another call; wait for its end or use "
+                       "one trainer a thread."));
       }
     }
     ~Busy() { state_.busy_ = false; }
@@ -114,17 +152,13 @@ class Trainer::State {
     return std::min(rows, options_.batch_size.value_or(rows));
   }
   int reserve(std::size_t batch_rows);
-  trainer::EpochOutcome run(const char* where, const trainer::EpochPlan& plan, int workers);
+  trainer::EpochOutcome run(const char* where, trainer::EpochPlan plan, int workers);
   trainer::EpochPlan plan(const engine::Examples& examples, const std::vector<std::size_t>* order,
-                          trainer::InterruptPoll& interrupt);
+                          core::InterruptPoll& interrupt);
   const std::vector<std::size_t>* shuffled(std::size_t rows);
   template <class T>
-  double validation_loss(const CheckedExamples& examples) const {
-    const std::shared_lock lock(network_->mutex);
-    return engine::mean_loss<T>(network_->spec, network_->layout,
-                                std::as_const(*network_).theta<T>(), examples.view(), loss_,
-                                options_.threads);
-  }
+  std::optional<double> validation_loss(const CheckedExamples& examples,
+                                        core::InterruptPoll& interrupt) const;
 
   std::shared_ptr<network::State> network_;
   Loss loss_;
@@ -134,17 +168,18 @@ class Trainer::State {
   std::variant<Memory<float>, Memory<double>> memory_;
   std::vector<std::size_t> order_;
   engine::DropoutKey dropout_{};
-  std::size_t epoch_ = 0;
-  std::size_t steps_ = 0;
+  // Read by other threads too.
+  std::atomic<std::size_t> epoch_{0};
+  std::atomic<std::size_t> steps_{0};
   std::atomic<bool> busy_{false};
 };
 
 // Makes room for minibatches of `batch_rows` rows; returns the number of workers.
 int Trainer::State::reserve(std::size_t batch_rows) {
   const std::size_t block_rows = std::min(batch_rows, engine::kBlockRows);
-  const double flops =
-      6.0 * static_cast<double>(block_rows) * static_cast<double>(network_->layout.count);
-  const int workers = core::team_size(options_.threads, flops);
+  const int workers = std::min(
+      core::team_size(options_.threads, core::step_flops(block_rows, network_->layout.count)),
+      static_cast<int>(block_rows));
   network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
     Memory<T>& memory = this->memory<T>();
@@ -162,30 +197,57 @@ int Trainer::State::reserve(std::size_t batch_rows) {
 }
 
 // Runs the plan and counts its steps.
-trainer::EpochOutcome Trainer::State::run(const char* where, const trainer::EpochPlan& plan,
-                                          int workers) {
-  const trainer::EpochOutcome outcome =
-      network::with_type(network_->spec.dtype, [&](auto zero) {
-        using T = decltype(zero);
-        Memory<T>& memory = this->memory<T>();
-        T* const state[2] = {memory.state[0].data(), memory.state[1].data()};
-        const std::unique_lock lock(network_->mutex);
-        return trainer::run_steps<T>(*memory.engine, plan, optimizer_, network_->theta<T>(), state,
-                                     memory.gradient.data(), workers);
-      });
+trainer::EpochOutcome Trainer::State::run(const char* where, trainer::EpochPlan plan, int workers) {
+  bool finite = true;
+  const trainer::EpochOutcome outcome = network::with_type(network_->spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    Memory<T>& memory = this->memory<T>();
+    T* const state[2] = {memory.state[0].data(), memory.state[1].data()};
+    T* const theta = network_->theta<T>();
+    std::unique_lock lock(network_->mutex);
+    plan.lock = &lock;
+    const trainer::EpochOutcome done = trainer::run_steps<T>(
+        *memory.engine, plan, optimizer_, theta, state, memory.gradient.data(), workers);
+    const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
+    finite = kernels.all_finite(network_->layout.size, theta);
+    return done;
+  });
   steps_ += outcome.steps;
+  constexpr const char* kRemedy =
+      " A lower learning rate or inputs and targets nearer to 1 may help.";
+  if (!finite) {
+    throw NonFiniteLoss(core::text(where, ": the parameters are not finite after step ",
+                                   steps_.load(), " (epoch ", epoch_.load(), ").", kRemedy));
+  }
   if (outcome.non_finite_loss) {
-    throw NonFiniteLoss(core::text(
-        where, ": the loss of step ", steps_ + 1, " (epoch ", epoch_, ") is ",
-        *outcome.non_finite_loss, "; the parameters are those after step ", steps_,
-        ". A lower learning rate or inputs and targets nearer to 1 may help."));
+    const double loss = *outcome.non_finite_loss;
+    throw NonFiniteLoss(core::text(where, ": the loss of step ", steps_ + 1, " (epoch ",
+                                   epoch_.load(), ") is ", std::isnan(loss) ? "nan" : "inf",
+                                   "; the parameters are those after step ", steps_.load(), ".",
+                                   kRemedy));
   }
   return outcome;
 }
 
+template <class T>
+std::optional<double> Trainer::State::validation_loss(const CheckedExamples& examples,
+                                                      core::InterruptPoll& interrupt) const {
+  std::shared_lock lock(network_->mutex);
+  // What is asked, such as a signal's handler, may use the network.
+  const auto goes_on = [&] {
+    if (!interrupt.due(trainer::Clock::now())) return true;
+    lock.unlock();
+    const bool interrupted = interrupt.ask();
+    lock.lock();
+    return !interrupted;
+  };
+  return engine::mean_loss<T>(network_->spec, network_->layout, std::as_const(*network_).theta<T>(),
+                              examples.view(), loss_, options_.threads, goes_on);
+}
+
 trainer::EpochPlan Trainer::State::plan(const engine::Examples& examples,
                                         const std::vector<std::size_t>* order,
-                                        trainer::InterruptPoll& interrupt) {
+                                        core::InterruptPoll& interrupt) {
   const std::size_t rows = examples.inputs.rows();
   trainer::EpochPlan plan{};
   plan.examples = examples;
@@ -208,13 +270,13 @@ const std::vector<std::size_t>* Trainer::State::shuffled(std::size_t rows) {
 }
 
 double Trainer::State::step(const ConstMatrixView& inputs, const Targets& targets,
-                            ConstVectorView sample_weight) {
+                            ConstVectorView sample_weight,
+                            const std::function<bool()>& interrupted) {
   constexpr const char* kWhere = "Trainer.step";
   const Busy busy(kWhere, *this);
   const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight);
   const int workers = reserve(examples.rows());
-  const std::function<bool()> never;
-  trainer::InterruptPoll interrupt(never);
+  core::InterruptPoll interrupt(interrupted);
   trainer::EpochPlan plan = this->plan(examples.view(), nullptr, interrupt);
   plan.batch_rows = examples.rows();
   dropout_.purpose = core::kStepDropoutStream;
@@ -244,13 +306,14 @@ double Trainer::State::run_epoch(const ConstMatrixView& inputs, const Targets& t
       weight += examples.weights() == nullptr ? 1.0 : examples.weights()[(*order)[i]];
     }
     if (weight == 0.0) {
-      throw invalid(kWhere, ": every row in order has a sample_weight of 0, expected a sum above 0.");
+      throw invalid(kWhere,
+                    ": every row in order has a sample_weight of 0, expected a sum above 0.");
     }
   }
   const int workers = reserve(batch_rows(order == nullptr ? examples.rows() : order->size()));
-  trainer::InterruptPoll interrupt(interrupted);
-  const trainer::EpochPlan plan = this->plan(
-      examples.view(), order == nullptr ? shuffled(examples.rows()) : order, interrupt);
+  core::InterruptPoll interrupt(interrupted);
+  const trainer::EpochPlan plan =
+      this->plan(examples.view(), order == nullptr ? shuffled(examples.rows()) : order, interrupt);
   ++epoch_;
   const trainer::EpochOutcome outcome = run(kWhere, plan, workers);
   return outcome.loss_sum / outcome.weight_sum;
@@ -275,22 +338,20 @@ History Trainer::State::fit(const ConstMatrixView& inputs, const Targets& target
   return network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
     const int workers = reserve(batch_rows(examples.rows()));
-    core::AlignedBuffer<T> before, best;
-    if (stop.parameter_change) before = copy_of_theta<T>(*network_);
-    if (stop.patience) best = copy_of_theta<T>(*network_);
-    double best_loss = std::numeric_limits<double>::infinity();
-    std::size_t epochs_since_best = 0;
+    std::optional<Snapshot<T>> before;
+    if (stop.parameter_change) before.emplace(*network_);
+    std::optional<BestParameters<T>> best;
+    if (stop.patience) best.emplace(*network_);
 
     History history;
-    trainer::InterruptPoll interrupt(options.interrupted);
+    core::InterruptPoll interrupt(options.interrupted);
     const trainer::Clock::time_point start = trainer::Clock::now();
     const auto seconds = [&] {
       return std::chrono::duration<double>(trainer::Clock::now() - start).count();
     };
     std::optional<StopReason> reason;
     for (std::size_t done = 1; !reason; ++done) {
-      trainer::EpochPlan plan =
-          this->plan(examples.view(), shuffled(examples.rows()), interrupt);
+      trainer::EpochPlan plan = this->plan(examples.view(), shuffled(examples.rows()), interrupt);
       if (stop.max_steps) plan.max_steps = *stop.max_steps - history.steps;
       if (stop.seconds) {
         // Beyond a century, steady_clock's counter would overflow.
@@ -307,10 +368,10 @@ History Trainer::State::fit(const ConstMatrixView& inputs, const Targets& target
         reason = StopReason::target_loss;
       }
       if (stop.parameter_change) {
-        if (!reason && distance<T>(*network_, before) < *stop.parameter_change) {
+        if (!reason && before->distance() < *stop.parameter_change) {
           reason = StopReason::parameter_change;
         }
-        std::copy_n(network_->theta<T>(), before.size(), before.data());
+        before->take();
       }
       if (!reason && stop.loss_change && !history.loss.empty() &&
           std::abs(loss - history.loss.back()) < *stop.loss_change) {
@@ -320,16 +381,13 @@ History Trainer::State::fit(const ConstMatrixView& inputs, const Targets& target
       history.steps += outcome.steps;
 
       EpochReport report{epoch_, loss, std::nullopt, outcome.rows, history.steps, 0.0};
-      if (validation) {
-        const double validation_loss = this->validation_loss<T>(*validation);
-        history.validation_loss.push_back(validation_loss);
-        report.validation_loss = validation_loss;
-        if (stop.patience) {
-          if (validation_loss < best_loss) {
-            best_loss = validation_loss;
-            epochs_since_best = 0;
-            std::copy_n(network_->theta<T>(), best.size(), best.data());
-          } else if (++epochs_since_best >= *stop.patience && !reason) {
+      if (validation && reason != StopReason::interrupted) {
+        report.validation_loss = validation_loss<T>(*validation, interrupt);
+        if (!report.validation_loss) {
+          reason = StopReason::interrupted;
+        } else {
+          history.validation_loss.push_back(*report.validation_loss);
+          if (best && best->watch(*report.validation_loss) >= *stop.patience && !reason) {
             reason = StopReason::patience;
           }
         }
@@ -343,12 +401,8 @@ History Trainer::State::fit(const ConstMatrixView& inputs, const Targets& target
         }
       }
     }
-    if (stop.patience) {
-      const std::unique_lock lock(network_->mutex);
-      std::copy_n(best.data(), best.size(), network_->theta<T>());
-    }
     history.seconds = seconds();
-    history.stop_reason = *reason;
+    history.stop_reason = reason.value_or(StopReason::epochs);
     return history;
   });
 }
@@ -369,9 +423,9 @@ double Trainer::run_epoch(ConstMatrixView inputs, const Targets& targets,
   return state_->run_epoch(inputs, targets, order, sample_weight, interrupted);
 }
 
-double Trainer::step(ConstMatrixView inputs, const Targets& targets,
-                     ConstVectorView sample_weight) {
-  return state_->step(inputs, targets, sample_weight);
+double Trainer::step(ConstMatrixView inputs, const Targets& targets, ConstVectorView sample_weight,
+                     const std::function<bool()>& interrupted) {
+  return state_->step(inputs, targets, sample_weight, interrupted);
 }
 
 Network Trainer::network() const { return Network(state_->network()); }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 from descend import _core
@@ -67,8 +68,8 @@ class Trainer(_core.Trainer):
         self,
         X: ArrayLike,
         y: ArrayLike,
-        *,
         epochs: int = 1,
+        *,
         sample_weight: ArrayLike | None = None,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
         stop: Stop | None = None,
@@ -112,7 +113,9 @@ class Trainer(_core.Trainer):
         validation_X, validation_y = _pair(validation_data)
         if not isinstance(stop, Stop | None):
             raise TypeError(f"Trainer.fit: stop must be a descend.Stop or None, got {stop!r}.")
-        with watching(progress, epochs) as on_epoch:
+        # The core refuses any other number of epochs; a bar over it would be drawn first.
+        is_count = isinstance(epochs, Integral) and epochs > 0
+        with watching(progress if is_count else None, int(epochs) if is_count else 0) as on_epoch:
             record = self._fit(
                 X,
                 y,
@@ -137,4 +140,8 @@ def _pair(
             f"got {type(validation_data).__name__}."
         )
     validation_X, validation_y = validation_data
+    if validation_X is None or validation_y is None:
+        raise TypeError(
+            "Trainer.fit: validation_data must be a pair (X, y) of arrays, got a None in it."
+        )
     return validation_X, validation_y

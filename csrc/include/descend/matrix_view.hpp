@@ -17,7 +17,8 @@ class ConstMatrixView {
   /// `row_stride` is the distance between row starts in elements; 0 means `columns`.
   template <class T>
   ConstMatrixView(const T* data, std::size_t rows, std::size_t columns, std::size_t row_stride = 0)
-      : ConstMatrixView(static_cast<const void*>(data), DTypeOf<T>::value, rows, columns, row_stride) {}
+      : ConstMatrixView(static_cast<const void*>(data), DTypeOf<T>::value, rows, columns,
+                        row_stride) {}
 
   ConstMatrixView(const void* data, DType dtype, std::size_t rows, std::size_t columns,
                   std::size_t row_stride = 0)
@@ -153,7 +154,7 @@ class LabelView {
 class Targets {
  public:
   Targets() = default;
-  Targets(ConstMatrixView values) : values_(values) {}              // NOLINT: implicit on purpose
+  Targets(ConstMatrixView values) : values_(values) {}               // NOLINT: implicit on purpose
   Targets(LabelView labels) : labels_(labels), are_labels_(true) {}  // NOLINT: implicit on purpose
 
   bool are_labels() const { return are_labels_; }

@@ -17,7 +17,8 @@
 
 namespace descend {
 
-/// The training loss of a step was NaN or infinite; that step's update was not applied.
+/// The training loss of a step was NaN or infinite, and that step's update was not applied; or a
+/// parameter became so in the steps before.
 class NonFiniteLoss : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -35,21 +36,22 @@ struct EpochReport {
   std::size_t epoch;  ///< from 1, over the trainer's life
   double loss;
   std::optional<double> validation_loss;
-  std::size_t rows;     ///< visited in this epoch
-  std::size_t steps;    ///< in this run so far
-  double seconds;       ///< of this run so far
+  std::size_t rows;   ///< visited in this epoch
+  std::size_t steps;  ///< in this run so far
+  double seconds;     ///< of this run so far
 };
 
 struct FitOptions {
   std::size_t epochs = 1;
   Stop stop{};
-  ConstVectorView sample_weight{};        ///< empty or (rows), finite, >= 0, not all 0
-  ConstMatrixView validation_inputs{};    ///< empty, or (rows, inputs)
+  ConstVectorView sample_weight{};      ///< empty or (rows), finite, >= 0, not all 0
+  ConstMatrixView validation_inputs{};  ///< empty, or (rows, inputs)
   Targets validation_targets{};
   /// Called after each epoch but an interrupted one, outside every lock; false ends the run as
   /// interrupted.
   std::function<bool(const EpochReport&)> on_epoch{};
-  /// Asked every few milliseconds from the calling thread; true ends the run as interrupted.
+  /// Asked every few milliseconds from the calling thread, which may then use the network; true
+  /// ends the run as interrupted.
   std::function<bool()> interrupted{};
 };
 
@@ -76,7 +78,7 @@ class Trainer {
   ~Trainer();
 
   /// Runs up to options.epochs epochs over (inputs, targets). With patience, the parameters of
-  /// the lowest validation loss are restored at the end.
+  /// the lowest validation loss are restored at the end, also where an exception ends it.
   History fit(ConstMatrixView inputs, const Targets& targets, const FitOptions& options = {});
 
   /// One epoch, visiting `order` (row indices, in visiting order) where it is given and the
@@ -88,8 +90,10 @@ class Trainer {
                    const std::function<bool()>& interrupted = {});
 
   /// One optimizer step on a single minibatch: `inputs` (rows, inputs). Returns the loss
-  /// before the update. Algorithm 8.1 of Goodfellow, Bengio & Courville (2016).
-  double step(ConstMatrixView inputs, const Targets& targets, ConstVectorView sample_weight = {});
+  /// before the update; NaN where it is interrupted, which leaves the parameters. Algorithm 8.1 of
+  /// Goodfellow, Bengio & Courville (2016).
+  double step(ConstMatrixView inputs, const Targets& targets, ConstVectorView sample_weight = {},
+              const std::function<bool()>& interrupted = {});
 
   /// The network trained, sharing its parameters.
   Network network() const;

@@ -357,7 +357,7 @@ class Network:
     def _load(path: typing.Any) -> Network:
         ...
     @typing.overload
-    def __init__(self, inputs: typing.Any, layers: collections.abc.Sequence, init: str, seed: typing.Any, dtype: typing.Any, input_dropout: typing.Any) -> None:
+    def __init__(self, inputs: typing.Any, layers: collections.abc.Sequence, init: typing.Any, seed: typing.Any, dtype: typing.Any, input_dropout: typing.Any) -> None:
         ...
     @typing.overload
     def __init__(self, other: Network) -> None:
@@ -375,7 +375,7 @@ class Network:
         ValueError
             If it is damaged, or of another architecture or dtype; the parameters stay as they were.
         """
-    def loss_and_gradient(self, X: typing.Any, y: typing.Any, loss: str, sample_weight: typing.Any = None, threads: typing.Any = None) -> tuple:
+    def loss_and_gradient(self, X: typing.Any, y: typing.Any, loss: typing.Any, sample_weight: typing.Any = None, threads: typing.Any = None) -> tuple:
         """
         Compute the training loss and its gradient by backpropagation; dropout is off.
         
@@ -499,7 +499,7 @@ class Trainer:
     """
     Trains a network: minibatches, epochs, stopping conditions.
     """
-    def __init__(self, network: Network, loss: str, optimizer: typing.Any, batch_size: typing.Any, shuffle: bool, seed: typing.Any, threads: typing.Any) -> None:
+    def __init__(self, network: Network, loss: typing.Any, optimizer: typing.Any, batch_size: typing.Any, shuffle: typing.Any, seed: typing.Any, threads: typing.Any) -> None:
         ...
     def _fit(self, X: typing.Any, y: typing.Any, epochs: typing.Any, sample_weight: typing.Any, validation_X: typing.Any, validation_y: typing.Any, stop: dict, on_epoch: typing.Any) -> dict:
         ...

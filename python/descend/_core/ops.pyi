@@ -1,11 +1,11 @@
 """
-Stateless operations on arrays, in float64 where any array given is float64, else in float32.
+Stateless operations on arrays, in float64 where one of them is of float64, else in float32. Class indices and sample weights have no say in that.
 """
 from __future__ import annotations
 import numpy
 import typing
 __all__: list[str] = ['dense_backward', 'dense_forward', 'loss']
-def dense_backward(d_a: typing.Any, x: typing.Any, w: typing.Any, z_or_a: typing.Any, activation: str) -> tuple:
+def dense_backward(d_a: typing.Any, x: typing.Any, w: typing.Any, z_or_a: typing.Any, activation: typing.Any) -> tuple:
     """
     Backpropagate through one dense layer ``a = f(z)``, ``z = x w + b``.
     
@@ -30,7 +30,7 @@ def dense_backward(d_a: typing.Any, x: typing.Any, w: typing.Any, z_or_a: typing
     ValueError, TypeError
         If shapes do not fit or an array is not of real numbers.
     """
-def dense_forward(x: typing.Any, w: typing.Any, b: typing.Any, activation: str = 'identity') -> numpy.ndarray:
+def dense_forward(x: typing.Any, w: typing.Any, b: typing.Any, activation: typing.Any = 'identity') -> numpy.ndarray:
     """
     Compute ``f(x w + b)``.
     
@@ -51,7 +51,7 @@ def dense_forward(x: typing.Any, w: typing.Any, b: typing.Any, activation: str =
     ValueError, TypeError
         If shapes do not fit or an array is not of real numbers.
     """
-def loss(loss: str, outputs: typing.Any, targets: typing.Any, sample_weight: typing.Any = None) -> tuple:
+def loss(loss: typing.Any, outputs: typing.Any, targets: typing.Any, sample_weight: typing.Any = None) -> tuple:
     """
     Compute ``J = sum_i w_i L_i / sum_i w_i`` and its gradient.
     

@@ -108,7 +108,7 @@ def _trainer(inputs: int, learnt: task.Task, arguments: argparse.Namespace) -> d
             seed=arguments.seed,
             threads=arguments.threads,
         )
-    except (TypeError, ValueError) as error:
+    except (MemoryError, TypeError, ValueError) as error:
         raise UsageError(str(error)) from error
 
 
