@@ -17,8 +17,8 @@ struct InitialisedCaster : pybind11::detail::type_caster_base<T> {
     if (type && PyObject_TypeCheck(source.ptr(), reinterpret_cast<PyTypeObject*>(type.ptr()))) {
       auto* instance = reinterpret_cast<pybind11::detail::instance*>(source.ptr());
       if (!instance->get_value_and_holder().holder_constructed()) {
-        const auto name = type.attr("__name__").cast<std::string>();
-        throw std::runtime_error(core::text(name,
+        const auto type_name = type.attr("__name__").cast<std::string>();
+        throw std::runtime_error(core::text(type_name,
                                             ": this object is not initialised: its __init__ "
                                             "has not run, or raised."));
       }
