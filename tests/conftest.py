@@ -4,6 +4,7 @@ HYPOTHESIS_PROFILE=thorough pytest  looks further.
 """
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -18,3 +19,6 @@ settings.register_profile(
     "thorough", settings.get_profile("ci"), max_examples=1000, derandomize=False
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+# A job that a shell starts in the background ignores Ctrl-C, which is among the things tested.
+signal.signal(signal.SIGINT, signal.default_int_handler)
