@@ -18,6 +18,7 @@ std::optional<StopReason> condition_met(const EpochPlan& plan, std::size_t steps
 
 // Where the workers meet, and now and then wait while worker 0 asks whether to go on. What it asks,
 // such as a signal's handler, may use the network: nobody works on it then, and it is not locked.
+// Between two waits here there must be another barrier, by which all have read the first's answer.
 class MeetingPoint {
  public:
   MeetingPoint(const EpochPlan& plan, EpochOutcome& outcome) : plan_(plan), outcome_(outcome) {}
@@ -53,7 +54,11 @@ double gradient_in_blocks(engine::CpuEngine<T>& engine, const core::Worker& work
     engine.backpropagate(worker, block, theta);
     sum += engine.loss_sum(block);
     engine.gradient(worker, block, gradient, first > 0);
-    meeting_point.wait(worker);
+    if (first + block.rows.count < batch.rows.count) {
+      meeting_point.wait(worker);
+    } else {
+      worker.wait();
+    }
   }
   return sum;
 }
