@@ -14,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -27,6 +28,8 @@ from roofline import Roofline, measure, processors
 from tasks import TABLE, TASKS, Task
 
 FOLDER = Path(__file__).parent
+
+SETTLE_SECONDS = 0.3
 
 
 class SkippedError(Exception):
@@ -110,6 +113,8 @@ def run(task: Task, names: list[str], rounds: int, roofline: Roofline) -> Result
             workers.append(worker)
     for _ in range(rounds):
         for worker in workers:
+            # Threads of the one before may still spin, waiting for work that does not come.
+            time.sleep(SETTLE_SECONDS)
             runs = result.seconds.setdefault(worker.contender, {})
             runs.setdefault(worker.threads, []).append(worker.measure())
         workers.rotate(-1)
