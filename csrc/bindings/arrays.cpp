@@ -24,40 +24,6 @@ std::string type_name(py::handle value) {
   return py::type::of(value).attr("__name__").cast<std::string>();
 }
 
-// Any array or object with the array protocol, as an array of real numbers.
-py::array real_array(const char* where, const char* what, py::handle value) {
-  py::array array;
-  const bool is_plain_array = py::type::handle_of(value).is(
-      py::handle(reinterpret_cast<PyObject*>(py::detail::npy_api::get().PyArray_Type_)));
-  if (is_plain_array) {
-    array = py::reinterpret_borrow<py::array>(value);
-  } else {
-    if (value.is_none()) {
-      throw py::type_error(text(where, ": ", what, " is None, expected an array of real numbers."));
-    }
-    if (py::hasattr(value, "mask") && py::hasattr(value, "filled")) {
-      throw py::type_error(text(where, ": ", what,
-                                " is a masked array, whose mask would be lost; fill it with "
-                                "filled(value) or leave its rows out."));
-    }
-    try {
-      array = py::module_::import("numpy").attr("asarray")(value);
-    } catch (const py::error_already_set& error) {
-      if (!error.matches(PyExc_ValueError) && !error.matches(PyExc_TypeError)) throw;
-      throw invalid(where, ": ", what, " (", type_name(value),
-                    ") cannot be read as an array of real numbers: ",
-                    py::str(error.value()).cast<std::string>());
-    }
-  }
-  const char kind = array.dtype().kind();
-  if (kind != 'f' && kind != 'i' && kind != 'u' && kind != 'b') {
-    throw py::type_error(text(where, ": ", what, " has dtype ",
-                              py::str(array.dtype()).cast<std::string>(),
-                              ", expected real numbers (floats, integers or booleans)."));
-  }
-  return array;
-}
-
 bool is_native(const py::array& array) {
   const char order = array.dtype().byteorder();
   return order == '=' || order == '|';
@@ -141,6 +107,39 @@ Held<Targets> labels_of(const char* where, py::array array) {
 }
 
 }  // namespace
+
+py::array real_array(const char* where, const char* what, py::handle value) {
+  py::array array;
+  const bool is_plain_array = py::type::handle_of(value).is(
+      py::handle(reinterpret_cast<PyObject*>(py::detail::npy_api::get().PyArray_Type_)));
+  if (is_plain_array) {
+    array = py::reinterpret_borrow<py::array>(value);
+  } else {
+    if (value.is_none()) {
+      throw py::type_error(text(where, ": ", what, " is None, expected an array of real numbers."));
+    }
+    if (py::hasattr(value, "mask") && py::hasattr(value, "filled")) {
+      throw py::type_error(text(where, ": ", what,
+                                " is a masked array, whose mask would be lost; fill it with "
+                                "filled(value) or leave its rows out."));
+    }
+    try {
+      array = py::module_::import("numpy").attr("asarray")(value);
+    } catch (const py::error_already_set& error) {
+      if (!error.matches(PyExc_ValueError) && !error.matches(PyExc_TypeError)) throw;
+      throw invalid(where, ": ", what, " (", type_name(value),
+                    ") cannot be read as an array of real numbers: ",
+                    py::str(error.value()).cast<std::string>());
+    }
+  }
+  const char kind = array.dtype().kind();
+  if (kind != 'f' && kind != 'i' && kind != 'u' && kind != 'b') {
+    throw py::type_error(text(where, ": ", what, " has dtype ",
+                              py::str(array.dtype()).cast<std::string>(),
+                              ", expected real numbers (floats, integers or booleans)."));
+  }
+  return array;
+}
 
 Held<ConstMatrixView> matrix_argument(const char* where, const char* what, const char* expected,
                                       py::handle value) {

@@ -25,6 +25,10 @@ struct Held {
   View view;
 };
 
+/// Any array or object with the array protocol, as an array of real numbers. Raises TypeError for
+/// other kinds of elements and for masked arrays.
+pybind11::array real_array(const char* where, const char* what, pybind11::handle value);
+
 /// A real array (rows, columns). Raises TypeError for other kinds of elements, ValueError for
 /// other shapes. `expected` is said of the shape, such as "(rows, inputs)".
 Held<ConstMatrixView> matrix_argument(const char* where, const char* what, const char* expected,

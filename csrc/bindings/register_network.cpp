@@ -130,16 +130,7 @@ py::list parameters(const Network& network) {
 // Copies one array of a parameter list into `flat`, which is of the network's dtype.
 void place_parameters(const std::string& what, py::handle value, const py::object& target) {
   constexpr const char* kWhere = "Network.set_parameters";
-  if (py::hasattr(value, "mask") && py::hasattr(value, "filled")) {
-    throw py::type_error(text(kWhere, ": ", what, " is a masked array; fill it first."));
-  }
-  const py::array given = py::module_::import("numpy").attr("asarray")(value);
-  const char kind = given.dtype().kind();
-  if (kind != 'f' && kind != 'i' && kind != 'u' && kind != 'b') {
-    throw py::type_error(text(kWhere, ": ", what, " has dtype ",
-                              py::str(given.dtype()).cast<std::string>(),
-                              ", expected real numbers."));
-  }
+  const py::array given = real_array(kWhere, what.c_str(), value);
   if (!given.attr("shape").equal(target.attr("shape"))) {
     throw invalid(kWhere, ": ", what, " has shape ",
                   py::str(given.attr("shape")).cast<std::string>(), ", but the network's is ",

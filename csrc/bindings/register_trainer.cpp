@@ -60,6 +60,17 @@ bool signal_came() {
   return PyErr_CheckSignals() != 0;
 }
 
+// What `work` gives, done without the GIL; an exception that a signal's handler set goes on.
+template <class Work>
+auto without_gil(const Work& work) {
+  const auto result = [&] {
+    const py::gil_scoped_release release;
+    return work();
+  }();
+  if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+  return result;
+}
+
 std::optional<double> optional_number(const py::dict& stop, const char* key) {
   const py::object value = stop[key];
   if (value.is_none()) return std::nullopt;
@@ -116,12 +127,7 @@ py::dict fit(BoundTrainer& self, py::handle inputs, py::handle targets, py::hand
     };
   }
   options.interrupted = signal_came;
-  History history;
-  {
-    const py::gil_scoped_release release;
-    history = self.trainer.fit(x.view, y.view, options);
-  }
-  if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+  const History history = without_gil([&] { return self.trainer.fit(x.view, y.view, options); });
   py::dict result;
   result["loss"] = history.loss;
   result["validation_loss"] = history.validation_loss;
@@ -139,14 +145,10 @@ double run_epoch(BoundTrainer& self, py::handle inputs, py::handle targets, py::
   const auto weights = weights_argument(kWhere, sample_weight);
   std::vector<std::size_t> indices;
   if (!order.is_none()) indices = order_argument(kWhere, order);
-  double loss;
-  {
-    const py::gil_scoped_release release;
-    loss = self.trainer.run_epoch(x.view, y.view, order.is_none() ? nullptr : &indices,
+  return without_gil([&] {
+    return self.trainer.run_epoch(x.view, y.view, order.is_none() ? nullptr : &indices,
                                   weights.view, signal_came);
-  }
-  if (PyErr_Occurred() != nullptr) throw py::error_already_set();
-  return loss;
+  });
 }
 
 double step(BoundTrainer& self, py::handle inputs, py::handle targets, py::handle sample_weight) {
@@ -154,13 +156,7 @@ double step(BoundTrainer& self, py::handle inputs, py::handle targets, py::handl
   const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
   const auto y = targets_argument(kWhere, self.loss, self.outputs, targets);
   const auto weights = weights_argument(kWhere, sample_weight);
-  double loss;
-  {
-    const py::gil_scoped_release release;
-    loss = self.trainer.step(x.view, y.view, weights.view, signal_came);
-  }
-  if (PyErr_Occurred() != nullptr) throw py::error_already_set();
-  return loss;
+  return without_gil([&] { return self.trainer.step(x.view, y.view, weights.view, signal_came); });
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
+#include "core/aligned_buffer.hpp"
 #include "core/thread_team.hpp"
 #include "kernels/dispatch.hpp"
 

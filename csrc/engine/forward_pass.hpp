@@ -4,9 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <optional>
-#include <vector>
 
-#include "core/aligned_buffer.hpp"
 #include "descend/loss.hpp"
 #include "descend/network.hpp"
 #include "engine/examples.hpp"

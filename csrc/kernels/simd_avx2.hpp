@@ -139,19 +139,6 @@ DESCEND_INLINE Mask<float> less(Vec<float> a, Vec<float> b) {
 DESCEND_INLINE Mask<float> equal(Vec<float> a, Vec<float> b) {
   return {_mm256_cmp_ps(a.low, b.low, _CMP_EQ_OQ), _mm256_cmp_ps(a.high, b.high, _CMP_EQ_OQ)};
 }
-DESCEND_INLINE Mask<float> operator&(Mask<float> a, Mask<float> b) {
-  return {_mm256_and_ps(a.low, b.low), _mm256_and_ps(a.high, b.high)};
-}
-DESCEND_INLINE Mask<float> operator|(Mask<float> a, Mask<float> b) {
-  return {_mm256_or_ps(a.low, b.low), _mm256_or_ps(a.high, b.high)};
-}
-DESCEND_INLINE Mask<float> operator!(Mask<float> a) {
-  const __m256 ones = _mm256_castsi256_ps(_mm256_set1_epi32(-1));
-  return {_mm256_andnot_ps(a.low, ones), _mm256_andnot_ps(a.high, ones)};
-}
-DESCEND_INLINE bool any(Mask<float> a) {
-  return _mm256_movemask_ps(_mm256_or_ps(a.low, a.high)) != 0;
-}
 DESCEND_INLINE Vec<float> select(Mask<float> mask, Vec<float> a, Vec<float> b) {
   return {_mm256_blendv_ps(b.low, a.low, mask.low), _mm256_blendv_ps(b.high, a.high, mask.high)};
 }
@@ -235,19 +222,6 @@ DESCEND_INLINE Mask<double> less(Vec<double> a, Vec<double> b) {
 }
 DESCEND_INLINE Mask<double> equal(Vec<double> a, Vec<double> b) {
   return {_mm256_cmp_pd(a.low, b.low, _CMP_EQ_OQ), _mm256_cmp_pd(a.high, b.high, _CMP_EQ_OQ)};
-}
-DESCEND_INLINE Mask<double> operator&(Mask<double> a, Mask<double> b) {
-  return {_mm256_and_pd(a.low, b.low), _mm256_and_pd(a.high, b.high)};
-}
-DESCEND_INLINE Mask<double> operator|(Mask<double> a, Mask<double> b) {
-  return {_mm256_or_pd(a.low, b.low), _mm256_or_pd(a.high, b.high)};
-}
-DESCEND_INLINE Mask<double> operator!(Mask<double> a) {
-  const __m256d ones = _mm256_castsi256_pd(_mm256_set1_epi32(-1));
-  return {_mm256_andnot_pd(a.low, ones), _mm256_andnot_pd(a.high, ones)};
-}
-DESCEND_INLINE bool any(Mask<double> a) {
-  return _mm256_movemask_pd(_mm256_or_pd(a.low, a.high)) != 0;
 }
 DESCEND_INLINE Vec<double> select(Mask<double> mask, Vec<double> a, Vec<double> b) {
   return {_mm256_blendv_pd(b.low, a.low, mask.low), _mm256_blendv_pd(b.high, a.high, mask.high)};

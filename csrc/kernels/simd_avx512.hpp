@@ -101,14 +101,6 @@ DESCEND_INLINE Mask<float> less(Vec<float> a, Vec<float> b) {
 DESCEND_INLINE Mask<float> equal(Vec<float> a, Vec<float> b) {
   return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)};
 }
-DESCEND_INLINE Mask<float> operator&(Mask<float> a, Mask<float> b) {
-  return {_kand_mask16(a.bits, b.bits)};
-}
-DESCEND_INLINE Mask<float> operator|(Mask<float> a, Mask<float> b) {
-  return {_kor_mask16(a.bits, b.bits)};
-}
-DESCEND_INLINE Mask<float> operator!(Mask<float> a) { return {_knot_mask16(a.bits)}; }
-DESCEND_INLINE bool any(Mask<float> a) { return a.bits != 0; }
 DESCEND_INLINE Vec<float> select(Mask<float> mask, Vec<float> a, Vec<float> b) {
   return {_mm512_mask_blend_ps(mask.bits, b.v, a.v)};
 }
@@ -228,14 +220,6 @@ DESCEND_INLINE Mask<double> less(Vec<double> a, Vec<double> b) {
 DESCEND_INLINE Mask<double> equal(Vec<double> a, Vec<double> b) {
   return {_mm512_cmp_pd_mask(a.v, b.v, _CMP_EQ_OQ)};
 }
-DESCEND_INLINE Mask<double> operator&(Mask<double> a, Mask<double> b) {
-  return {_kand_mask8(a.bits, b.bits)};
-}
-DESCEND_INLINE Mask<double> operator|(Mask<double> a, Mask<double> b) {
-  return {_kor_mask8(a.bits, b.bits)};
-}
-DESCEND_INLINE Mask<double> operator!(Mask<double> a) { return {_knot_mask8(a.bits)}; }
-DESCEND_INLINE bool any(Mask<double> a) { return a.bits != 0; }
 DESCEND_INLINE Vec<double> select(Mask<double> mask, Vec<double> a, Vec<double> b) {
   return {_mm512_mask_blend_pd(mask.bits, b.v, a.v)};
 }

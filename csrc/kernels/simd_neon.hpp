@@ -194,25 +194,6 @@ DESCEND_INLINE Mask<T> equal(Vec<T> a, Vec<T> b) {
   return mask;
 }
 template <class T>
-DESCEND_INLINE Mask<T> operator&(Mask<T> a, Mask<T> b) {
-  for (std::size_t i = 0; i < 4; ++i) a.part[i] = a.part[i] & b.part[i];
-  return a;
-}
-template <class T>
-DESCEND_INLINE Mask<T> operator|(Mask<T> a, Mask<T> b) {
-  for (std::size_t i = 0; i < 4; ++i) a.part[i] = a.part[i] | b.part[i];
-  return a;
-}
-template <class T>
-DESCEND_INLINE Mask<T> operator!(Mask<T> a) {
-  for (std::size_t i = 0; i < 4; ++i) a.part[i] = ~a.part[i];
-  return a;
-}
-template <class T>
-DESCEND_INLINE bool any(Mask<T> a) {
-  return any(a.part[0] | a.part[1] | a.part[2] | a.part[3]);
-}
-template <class T>
 DESCEND_INLINE Vec<T> select(Mask<T> mask, Vec<T> a, Vec<T> b) {
   for (std::size_t i = 0; i < 4; ++i) a.part[i] = select(mask.part[i], a.part[i], b.part[i]);
   return a;

@@ -155,27 +155,6 @@ DESCEND_INLINE Mask<T> equal(Vec<T> a, Vec<T> b) {
   return r;
 }
 template <class T>
-DESCEND_INLINE Mask<T> operator&(Mask<T> a, Mask<T> b) {
-  for (std::size_t i = 0; i < kGroup<T>; ++i) a.lane[i] = a.lane[i] && b.lane[i];
-  return a;
-}
-template <class T>
-DESCEND_INLINE Mask<T> operator|(Mask<T> a, Mask<T> b) {
-  for (std::size_t i = 0; i < kGroup<T>; ++i) a.lane[i] = a.lane[i] || b.lane[i];
-  return a;
-}
-template <class T>
-DESCEND_INLINE Mask<T> operator!(Mask<T> a) {
-  for (bool& lane : a.lane) lane = !lane;
-  return a;
-}
-template <class T>
-DESCEND_INLINE bool any(Mask<T> a) {
-  bool r = false;
-  for (bool lane : a.lane) r = r || lane;
-  return r;
-}
-template <class T>
 DESCEND_INLINE Vec<T> select(Mask<T> mask, Vec<T> a, Vec<T> b) {
   for (std::size_t i = 0; i < kGroup<T>; ++i) a.lane[i] = mask.lane[i] ? a.lane[i] : b.lane[i];
   return a;
