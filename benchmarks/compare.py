@@ -4,7 +4,7 @@
 
 Every contender trains each task in a process of its own, once with one thread and once with all
 processors; the better median counts. The measurements of all contenders take turns, so that a
-disturbance of the machine meets them all.
+disturbance of the machine meets them all; a process whose turn it is not is stopped.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
-import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -28,8 +28,6 @@ from roofline import Roofline, measure, processors
 from tasks import TABLE, TASKS, Task
 
 FOLDER = Path(__file__).parent
-
-SETTLE_SECONDS = 0.3
 
 
 class SkippedError(Exception):
@@ -55,8 +53,9 @@ class Worker:
         self.process, self.requests, self.answers = process, process.stdin, process.stdout
 
     def read(self) -> dict[str, Any]:
-        """Return the next answer."""
+        """Return the next answer and stop the process: its threads may go on spinning for work."""
         line = self.answers.readline()
+        self.process.send_signal(signal.SIGSTOP)
         if not line:
             raise SkippedError(f"{self.contender} ended with exit status {self.process.wait()}.")
         answer = json.loads(line)
@@ -66,12 +65,14 @@ class Worker:
 
     def measure(self) -> float:
         """Return the seconds of a step."""
+        self.process.send_signal(signal.SIGCONT)
         self.requests.write("\n")
         self.requests.flush()
         return float(self.read()["seconds"])
 
     def close(self) -> None:
         """End the process."""
+        self.process.send_signal(signal.SIGCONT)
         self.requests.close()
         self.process.wait()
 
@@ -113,8 +114,6 @@ def run(task: Task, names: list[str], rounds: int, roofline: Roofline) -> Result
             workers.append(worker)
     for _ in range(rounds):
         for worker in workers:
-            # Threads of the one before may still spin, waiting for work that does not come.
-            time.sleep(SETTLE_SECONDS)
             runs = result.seconds.setdefault(worker.contender, {})
             runs.setdefault(worker.threads, []).append(worker.measure())
         workers.rotate(-1)

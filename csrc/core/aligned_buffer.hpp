@@ -9,6 +9,13 @@
 
 namespace descend::core {
 
+constexpr std::size_t kBufferAlignment = 64;
+
+/// Memory that is not initialised, at a cache line's start, on large pages where there is much of
+/// it and the system has them. Throws std::bad_alloc.
+void* allocate_buffer(std::size_t bytes);
+void free_buffer(void* buffer, std::size_t bytes) noexcept;
+
 template <class T>
 class AlignedBuffer {
  public:
@@ -18,7 +25,7 @@ class AlignedBuffer {
   explicit AlignedBuffer(std::size_t size) : size_(size) {
     if (size == 0) return;
     if (size > std::numeric_limits<std::size_t>::max() / 2 / sizeof(T)) throw std::bad_alloc();
-    data_ = static_cast<T*>(::operator new(size * sizeof(T), kAlignment));
+    data_ = static_cast<T*>(allocate_buffer(size * sizeof(T)));
     std::fill_n(data_, size, T{});
   }
   AlignedBuffer(const AlignedBuffer& other) : AlignedBuffer(other.size_) {
@@ -29,15 +36,13 @@ class AlignedBuffer {
     swap(other);
     return *this;
   }
-  ~AlignedBuffer() { ::operator delete(data_, kAlignment); }
+  ~AlignedBuffer() { free_buffer(data_, size_ * sizeof(T)); }
 
   T* data() { return data_; }
   const T* data() const { return data_; }
   std::size_t size() const { return size_; }
 
  private:
-  static constexpr std::align_val_t kAlignment{64};
-
   void swap(AlignedBuffer& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
