@@ -48,9 +48,59 @@ DESCEND_INLINE void store_group(const LossArguments<T>& loss, std::size_t row, G
   }
 }
 
+/// Rows of at most one group of outputs, which most lanes would pass by, are taken a group of rows
+/// at a time: lane i is row i, and an output is a register.
+template <class T>
+bool is_narrow(const LossArguments<T>& loss) {
+  return loss.outputs <= kGroup<T>;
+}
+
+/// Calls body(first, count) for rows [first, first + count), at most a group, of all rows.
+template <class T, class Body>
+DESCEND_INLINE void for_each_group_of_rows(std::size_t rows, Body&& body) {
+  for (std::size_t row = 0; row < rows; row += kGroup<T>) {
+    const std::size_t rest = rows - row;
+    body(row, rest < kGroup<T> ? rest : kGroup<T>);
+  }
+}
+
+/// One group of rows by one group of outputs, output after output.
+template <class T>
+struct Transposed {
+  alignas(kGroupBytes) T values[kGroup<T> * kGroup<T>];
+
+  /// Zeros stand in for rows from `count` on and for outputs from `outputs` on.
+  DESCEND_INLINE void read(const T* rows, std::size_t ld, std::size_t count, std::size_t outputs) {
+    alignas(kGroupBytes) T block[kGroup<T> * kGroup<T>];
+    for (std::size_t i = 0; i < count; ++i) {
+      Vec<T>::load_first(rows + i * ld, outputs).store(block + i * kGroup<T>);
+    }
+    for (std::size_t i = count; i < kGroup<T>; ++i) Vec<T>::zero().store(block + i * kGroup<T>);
+    transpose_block(block, kGroup<T>, values, kGroup<T>);
+  }
+  DESCEND_INLINE Vec<T> output(std::size_t j) const { return Vec<T>::load(values + j * kGroup<T>); }
+  DESCEND_INLINE void set_output(std::size_t j, Vec<T> x) { x.store(values + j * kGroup<T>); }
+
+  /// Writes d_outputs of rows [first, first + count).
+  DESCEND_INLINE void write(const LossArguments<T>& loss, std::size_t first, std::size_t count) {
+    for (std::size_t j = loss.outputs; j < kGroup<T>; ++j) set_output(j, Vec<T>::zero());
+    alignas(kGroupBytes) T block[kGroup<T> * kGroup<T>];
+    transpose_block(values, kGroup<T>, block, kGroup<T>);
+    for (std::size_t i = 0; i < count; ++i) {
+      store_group(loss, first + i, {0, loss.outputs}, Vec<T>::load(block + i * kGroup<T>));
+    }
+  }
+};
+
 template <class T, template <class> class L>
 struct SumOverOutputs {
   static void rows(const LossArguments<T>& loss) {
+    if (is_narrow(loss)) {
+      for_each_group_of_rows<T>(loss.rows, [&](std::size_t first, std::size_t count) {
+        narrow_rows(loss, first, count);
+      });
+      return;
+    }
     for (std::size_t row = 0; row < loss.rows; ++row) {
       const T* f_row = loss.f + row * loss.ld_f;
       const T* y_row = loss.y + row * loss.ld_y;
@@ -66,6 +116,23 @@ struct SumOverOutputs {
       });
       loss.losses[row] = sum(total);
     }
+  }
+
+ private:
+  static void narrow_rows(const LossArguments<T>& loss, std::size_t first, std::size_t count) {
+    Transposed<T> outputs, targets;
+    outputs.read(loss.f + first * loss.ld_f, loss.ld_f, count, loss.outputs);
+    targets.read(loss.y + first * loss.ld_y, loss.ld_y, count, loss.outputs);
+    const bool derive = loss.d_outputs != nullptr;
+    const Vec<T> scale = derive ? Vec<T>::load_first(loss.scale + first, count) : Vec<T>::zero();
+    Vec<T> total = Vec<T>::zero();
+    for (std::size_t j = 0; j < loss.outputs; ++j) {
+      const Vec<T> f = outputs.output(j), y = targets.output(j);
+      total = total + L<T>::value(f, y);
+      if (derive) outputs.set_output(j, scale * L<T>::derivative(f, y));
+    }
+    total.store_first(loss.losses + first, count);
+    if (derive) outputs.write(loss, first, count);
   }
 };
 
@@ -115,13 +182,53 @@ struct poisson : SumOverOutputs<T, poisson> {
 template <class T>
 struct softmax_cross_entropy {
   static void rows(const LossArguments<T>& loss) {
-    for (std::size_t row = 0; row < loss.rows; row += kGroup<T>) {
-      const std::size_t rest = loss.rows - row;
-      group_of_rows(loss, row, rest < kGroup<T> ? rest : kGroup<T>);
-    }
+    const auto group = is_narrow(loss) ? narrow_rows : group_of_rows;
+    for_each_group_of_rows<T>(loss.rows, [&](std::size_t first, std::size_t count) {
+      group(loss, first, count);
+    });
   }
 
  private:
+  static void narrow_rows(const LossArguments<T>& loss, std::size_t first, std::size_t count) {
+    Transposed<T> outputs, targets;
+    outputs.read(loss.f + first * loss.ld_f, loss.ld_f, count, loss.outputs);
+    Vec<T> label = Vec<T>::zero();
+    if (loss.labels == nullptr) {
+      targets.read(loss.y + first * loss.ld_y, loss.ld_y, count, loss.outputs);
+    } else {
+      T labels[kGroup<T>];
+      for (std::size_t i = 0; i < count; ++i) labels[i] = static_cast<T>(loss.labels[first + i]);
+      label = Vec<T>::load_first(labels, count);
+    }
+    const auto target = [&](std::size_t j) {
+      if (loss.labels == nullptr) return targets.output(j);
+      const auto is_label = equal(label, Vec<T>::broadcast(static_cast<T>(j)));
+      return select(is_label, Vec<T>::broadcast(1), Vec<T>::zero());
+    };
+    // exp overflows where f is large: take the row's maximum off first.
+    Vec<T> highest = outputs.output(0);
+    for (std::size_t j = 1; j < loss.outputs; ++j) highest = max(highest, outputs.output(j));
+    Vec<T> exp_sum = Vec<T>::zero(), y_sum = Vec<T>::zero(), y_below = Vec<T>::zero();
+    for (std::size_t j = 0; j < loss.outputs; ++j) {
+      const Vec<T> f = outputs.output(j), y = target(j);
+      const Vec<T> e = exp(f - highest);
+      exp_sum = exp_sum + e;
+      y_sum = y_sum + y;
+      // An output of -infinity costs nothing where its target is 0.
+      y_below = y_below + select(equal(y, Vec<T>::zero()), Vec<T>::zero(), y * (highest - f));
+      outputs.set_output(j, e);
+    }
+    // - sum_j y_j log(e_j / sum e) = sum_j y_j (highest - f_j) + (sum_j y_j) log(sum e)
+    fma(y_sum, log(exp_sum), y_below).store_first(loss.losses + first, count);
+    if (loss.d_outputs == nullptr) return;
+    const Vec<T> scale = Vec<T>::load_first(loss.scale + first, count);
+    const Vec<T> factor = y_sum / exp_sum;
+    for (std::size_t j = 0; j < loss.outputs; ++j) {
+      outputs.set_output(j, scale * fma(outputs.output(j), factor, -target(j)));
+    }
+    outputs.write(loss, first, count);
+  }
+
   /// Rows [first, first + count): their sums are taken row by row, the logarithms and quotients of
   /// the sums for all rows at once.
   static void group_of_rows(const LossArguments<T>& loss, std::size_t first, std::size_t count) {
