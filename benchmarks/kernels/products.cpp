@@ -44,8 +44,9 @@ void report(const Kernels<float>& kernels, std::size_t rows, const Shape& shape)
                            a.data(), ld_a, Activation::relu});
   });
   const double backward_input = benchmarks::seconds_per_call([&] {
-    kernels.dense_backward_input({rows, inputs, units, d_z.data(), ld_a, w.data(), x.data(),
-                                  d_z_below.data(), ld_x, Activation::relu, scratch.data()});
+    kernels.dense_backward_input({rows, inputs, units, 0, inputs, d_z.data(), ld_a, w.data(),
+                                  x.data(), d_z_below.data(), ld_x, Activation::relu,
+                                  scratch.data()});
   });
   const double backward_weights = benchmarks::seconds_per_call([&] {
     for (std::size_t column = 0; column < units; column += descend::kernels::kPanel<float>) {

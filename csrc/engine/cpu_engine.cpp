@@ -12,6 +12,22 @@ namespace {
 // product and the update.
 constexpr std::size_t kPieceRows = 48;
 
+// Rows of weights whose inputs stay in the second cache while all panels of them are updated.
+constexpr std::size_t kInputsTogether = 8 * kPieceRows;
+
+// Whether a product (rows, depth) (depth, columns) is shared out by columns: where the right operand
+// is the larger one, there is enough to do between two barriers, and the panels come out even.
+template <class T>
+bool is_by_columns(std::size_t rows, std::size_t depth, std::size_t columns, int workers) {
+  constexpr double kLeastFlops = 4e6;
+  const double flops = 2.0 * static_cast<double>(rows * depth) * static_cast<double>(columns);
+  const auto count = static_cast<std::size_t>(workers);
+  const std::size_t panels = (columns + kernels::kPanel<T> - 1) / kernels::kPanel<T>;
+  const std::size_t most = (panels + count - 1) / count;
+  return workers > 1 && columns >= rows && flops >= kLeastFlops * workers &&
+         8 * most * kernels::kPanel<T> * count <= 9 * columns;
+}
+
 template <class T>
 void draw_mask(const Minibatch& batch, std::size_t layer, double rate, const Rows& rows,
                std::size_t columns, T* mask, std::size_t ld_mask) {
@@ -54,7 +70,9 @@ CpuEngine<T>::CpuEngine(const NetworkSpec& spec, const ParameterLayout& layout, 
       losses_(block_rows),
       transposed_(static_cast<std::size_t>(workers) * kernels::kTransposeScratch<T>),
       gradients_(static_cast<std::size_t>(workers) * kPieceRows * kernels::kPanel<T>) {
-  for (const Dense& dense : spec.layers) {
+  for (std::size_t l = 0; l < spec.layers.size(); ++l) {
+    const Dense& dense = spec.layers[l];
+    const std::size_t inputs = layout.layers[l].inputs;
     Layer layer;
     layer.ld = row_distance<T>(dense.units);
     const std::size_t size = block_rows * layer.ld;
@@ -65,6 +83,8 @@ CpuEngine<T>::CpuEngine(const NetworkSpec& spec, const ParameterLayout& layout, 
       layer.mask = core::AlignedBuffer<T>(size);
       layer.dropped = core::AlignedBuffer<T>(size);
     }
+    layer.forward_by_columns = is_by_columns<T>(block_rows, inputs, dense.units, workers);
+    layer.input_by_columns = is_by_columns<T>(block_rows, dense.units, inputs, workers);
     layers_.push_back(std::move(layer));
   }
 }
@@ -73,11 +93,10 @@ template <class T>
 void CpuEngine<T>::backpropagate(const core::Worker& worker, const Minibatch& batch,
                                  const T* theta) {
   const core::Share share = worker.share(batch.rows.count);
-  if (share.size() > 0) {
-    forward(share, batch, theta);
-    loss(share, batch);
-    backward(worker, share, batch, theta);
-  }
+  gather(share, batch);
+  forward(worker, batch, theta);
+  loss(share, batch);
+  backward(worker, batch, theta);
   worker.wait();
 }
 
@@ -109,33 +128,60 @@ Matrix<T> CpuEngine<T>::input_of(std::size_t layer, const Minibatch& batch) cons
 }
 
 template <class T>
-void CpuEngine<T>::forward(const core::Share& share, const Minibatch& batch, const T* theta) {
+typename CpuEngine<T>::Part CpuEngine<T>::part_of(const core::Worker& worker, std::size_t rows,
+                                                  std::size_t columns, bool by_columns) {
+  if (!by_columns) {
+    const core::Share share = worker.share(rows);
+    return {share.begin, share.size(), 0, columns};
+  }
+  constexpr std::size_t kPanel = kernels::kPanel<T>;
+  const core::Share panels = worker.share((columns + kPanel - 1) / kPanel);
+  return {0, rows, panels.begin * kPanel, std::min(panels.end * kPanel, columns)};
+}
+
+template <class T>
+void CpuEngine<T>::gather(const core::Share& share, const Minibatch& batch) {
   const Rows rows = batch.rows.part(share.begin, share.end);
   T* const x = x_.data() + share.begin * ld_x_;
   const Matrix<T> source = rows_of(kernels_, batch.examples.inputs, rows, x, ld_x_);
-  if (drops_inputs(batch)) {
-    T* const mask = x_mask_.data() + share.begin * ld_x_;
-    draw_mask(batch, 0, spec_.input_dropout, rows, spec_.inputs, mask, ld_x_);
-    for (std::size_t i = 0; i < rows.count; ++i) {
-      kernels_.multiply(spec_.inputs, source.data + i * source.ld, mask + i * ld_x_, x + i * ld_x_);
-    }
+  if (!drops_inputs(batch)) return;
+  T* const mask = x_mask_.data() + share.begin * ld_x_;
+  draw_mask(batch, 0, spec_.input_dropout, rows, spec_.inputs, mask, ld_x_);
+  for (std::size_t i = 0; i < rows.count; ++i) {
+    kernels_.multiply(spec_.inputs, source.data + i * source.ld, mask + i * ld_x_, x + i * ld_x_);
   }
+}
+
+template <class T>
+void CpuEngine<T>::drop(const core::Share& share, const Minibatch& batch, std::size_t l) {
+  Layer& layer = layers_[l];
+  const std::size_t offset = share.begin * layer.ld;
+  draw_mask(batch, l + 1, spec_.layers[l].dropout, batch.rows.part(share.begin, share.end),
+            layout_.layers[l].units, layer.mask.data() + offset, layer.ld);
+  kernels_.multiply(share.size() * layer.ld, layer.a.data() + offset, layer.mask.data() + offset,
+                    layer.dropped.data() + offset);
+}
+
+template <class T>
+void CpuEngine<T>::forward(const core::Worker& worker, const Minibatch& batch, const T* theta) {
+  const std::size_t rows = batch.rows.count;
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     Layer& layer = layers_[l];
     const LayerLayout& place = layout_.layers[l];
+    const Part part = part_of(worker, rows, place.units, layer.forward_by_columns);
+    if (layer.forward_by_columns) worker.wait();
     const Matrix<T> input = input_of(l, batch);
-    const std::size_t offset = share.begin * layer.ld;
-    T* const a = layer.a.data() + offset;
-    kernels_.dense_forward({rows.count, place.inputs, place.units,
-                            input.data + share.begin * input.ld, input.ld, theta + place.weights,
-                            theta + place.bias,
-                            layer.z.size() > 0 ? layer.z.data() + offset : nullptr, a, layer.ld,
-                            spec_.layers[l].activation});
-    if (batch.dropout != nullptr && layer.mask.size() > 0) {
-      T* const mask = layer.mask.data() + offset;
-      draw_mask(batch, l + 1, spec_.layers[l].dropout, rows, place.units, mask, layer.ld);
-      kernels_.multiply(rows.count * layer.ld, a, mask, layer.dropped.data() + offset);
+    const std::size_t offset = part.row_begin * layer.ld + part.column_begin;
+    if (part.rows > 0) {
+      kernels_.dense_forward({part.rows, place.inputs, part.column_end - part.column_begin,
+                              input.data + part.row_begin * input.ld, input.ld,
+                              theta + place.weights + place.inputs * part.column_begin,
+                              theta + place.bias + part.column_begin,
+                              layer.z.size() > 0 ? layer.z.data() + offset : nullptr,
+                              layer.a.data() + offset, layer.ld, spec_.layers[l].activation});
     }
+    if (layer.forward_by_columns) worker.wait();
+    if (batch.dropout != nullptr && layer.mask.size() > 0) drop(worker.share(rows), batch, l);
   }
 }
 
@@ -173,33 +219,44 @@ void CpuEngine<T>::loss(const core::Share& share, const Minibatch& batch) {
 }
 
 template <class T>
-void CpuEngine<T>::backward(const core::Worker& worker, const core::Share& share,
-                            const Minibatch& batch, const T* theta) {
-  // What f' is computed from, for this worker's rows.
+void CpuEngine<T>::backward(const core::Worker& worker, const Minibatch& batch, const T* theta) {
+  const std::size_t rows = batch.rows.count;
+  const core::Share share = worker.share(rows);
+  // What f' is computed from; null where it is 1.
   const auto slope_source = [&](std::size_t l) -> const T* {
     if (spec_.layers[l].activation == Activation::identity) return nullptr;
-    const Layer& layer = layers_[l];
-    return (layer.z.size() > 0 ? layer.z.data() : layer.a.data()) + share.begin * layer.ld;
+    return layers_[l].z.size() > 0 ? layers_[l].z.data() : layers_[l].a.data();
   };
   const std::size_t last = layers_.size() - 1;
   if (const T* source = slope_source(last)) {
     Layer& output = layers_[last];
+    const std::size_t offset = share.begin * output.ld;
     kernels_.activation_backward[static_cast<int>(spec_.layers[last].activation)](
-        share.size(), kernels::padded<T>(layout_.layers[last].units),
-        output.d_z.data() + share.begin * output.ld, output.ld, source, output.ld);
+        share.size(), kernels::padded<T>(layout_.layers[last].units), output.d_z.data() + offset,
+        output.ld, source + offset, output.ld);
   }
   for (std::size_t l = last; l > 0; --l) {
     const LayerLayout& place = layout_.layers[l];
     const Layer& layer = layers_[l];
     Layer& below = layers_[l - 1];
-    T* const d_z_below = below.d_z.data() + share.begin * below.ld;
-    kernels_.dense_backward_input({share.size(), place.inputs, place.units,
-                                   layer.d_z.data() + share.begin * layer.ld, layer.ld,
-                                   theta + place.weights, slope_source(l - 1), d_z_below, below.ld,
-                                   spec_.layers[l - 1].activation,
-                                   transposed_.data() + static_cast<std::size_t>(worker.index) *
-                                                            kernels::kTransposeScratch<T>});
+    const Part part = part_of(worker, rows, place.inputs, layer.input_by_columns);
+    if (layer.input_by_columns) worker.wait();
+    const T* const source = slope_source(l - 1);
+    const std::size_t offset = part.row_begin * below.ld;
+    if (part.rows > 0) {
+      kernels_.dense_backward_input({part.rows, place.inputs, place.units, part.column_begin,
+                                     part.column_end,
+                                     layer.d_z.data() + part.row_begin * layer.ld, layer.ld,
+                                     theta + place.weights,
+                                     source == nullptr ? nullptr : source + offset,
+                                     below.d_z.data() + offset, below.ld,
+                                     spec_.layers[l - 1].activation,
+                                     transposed_.data() + static_cast<std::size_t>(worker.index) *
+                                                              kernels::kTransposeScratch<T>});
+    }
+    if (layer.input_by_columns) worker.wait();
     if (batch.dropout != nullptr && below.mask.size() > 0) {
+      T* const d_z_below = below.d_z.data() + share.begin * below.ld;
       kernels_.multiply(share.size() * below.ld, d_z_below,
                         below.mask.data() + share.begin * below.ld, d_z_below);
     }
@@ -212,17 +269,30 @@ template <class Visit>
 void CpuEngine<T>::for_each_piece(const core::Worker& worker, const Visit& visit) const {
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const LayerLayout& place = layout_.layers[l];
-    const core::Share share = worker.share(place.inputs);
-    const bool has_bias =
-        l % static_cast<std::size_t>(worker.count) == static_cast<std::size_t>(worker.index);
-    for (std::size_t column = 0; column < place.units; column += kernels::kPanel<T>) {
-      const std::size_t width = kernels::panel_width<T>(place.units, column);
-      if (has_bias) visit(Piece{l, 0, 0, column, place.bias + column, width, true});
-      for (std::size_t k = share.begin; k < share.end; k += kPieceRows) {
-        const std::size_t k_end = std::min(k + kPieceRows, share.end);
-        visit(Piece{l, k, k_end, column, place.weights + place.inputs * column + k * width,
-                    (k_end - k) * width, false});
+    const bool by_columns = layers_[l].forward_by_columns;
+    const Part part = part_of(worker, place.inputs, place.units, by_columns);
+    const auto for_each_panel = [&](const auto& visit_panel) {
+      for (std::size_t column = part.column_begin; column < part.column_end;
+           column += kernels::kPanel<T>) {
+        visit_panel(column, kernels::panel_width<T>(place.units, column));
       }
+    };
+    if (by_columns || l % static_cast<std::size_t>(worker.count) ==
+                          static_cast<std::size_t>(worker.index)) {
+      for_each_panel([&](std::size_t column, std::size_t width) {
+        visit(Piece{l, 0, 0, column, place.bias + column, width, true});
+      });
+    }
+    const std::size_t end = part.row_begin + part.rows;
+    for (std::size_t begin = part.row_begin; begin < end; begin += kInputsTogether) {
+      const std::size_t together = std::min(begin + kInputsTogether, end);
+      for_each_panel([&](std::size_t column, std::size_t width) {
+        for (std::size_t k = begin; k < together; k += kPieceRows) {
+          const std::size_t k_end = std::min(k + kPieceRows, together);
+          visit(Piece{l, k, k_end, column, place.weights + place.inputs * column + k * width,
+                      (k_end - k) * width, false});
+        }
+      });
     }
   }
 }

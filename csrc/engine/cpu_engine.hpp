@@ -1,9 +1,11 @@
 // One training step on the CPU: forward, loss, backpropagation, update.
 //   x (rows, inputs)  z = x w + b  a = f(z)  d_v = dJ/dv
 // All workers of a team call each member together. A worker takes its share of the rows through
-// the network and back, all layers without waiting, and after one barrier its share of the
-// weights' gradient. So each element is summed by one worker, and the bits do not depend on
-// their number. Nothing but the constructor allocates or throws.
+// the network and back, layer after layer without waiting, and after one barrier its share of the
+// weights' gradient. Where weights outweigh activations a layer is shared out by columns instead:
+// then no worker reads weights that another one writes, and each is read once, which is worth the
+// barriers around it. Each element is summed by one worker, and the bits do not depend on their
+// number. Nothing but the constructor allocates or throws.
 #pragma once
 
 #include <cstddef>
@@ -82,6 +84,13 @@ class CpuEngine {
     core::AlignedBuffer<T> d_z;
     core::AlignedBuffer<T> mask;     // where units are dropped, as is
     core::AlignedBuffer<T> dropped;  // a times mask
+    bool forward_by_columns;         // its update too
+    bool input_by_columns;           // d_z of the layer below
+  };
+  // What one worker computes of a layer's rows and columns.
+  struct Part {
+    std::size_t row_begin, rows;
+    std::size_t column_begin, column_end;
   };
   // Rows of one panel of one layer's weights, or the panel's bias, as they stand in theta.
   struct Piece {
@@ -95,10 +104,13 @@ class CpuEngine {
   bool drops_inputs(const Minibatch& batch) const {
     return batch.dropout != nullptr && spec_.input_dropout > 0;
   }
-  void forward(const core::Share& share, const Minibatch& batch, const T* theta);
+  static Part part_of(const core::Worker& worker, std::size_t rows, std::size_t columns,
+                      bool by_columns);
+  void gather(const core::Share& share, const Minibatch& batch);
+  void drop(const core::Share& share, const Minibatch& batch, std::size_t layer);
+  void forward(const core::Worker& worker, const Minibatch& batch, const T* theta);
   void loss(const core::Share& share, const Minibatch& batch);
-  void backward(const core::Worker& worker, const core::Share& share, const Minibatch& batch,
-                const T* theta);
+  void backward(const core::Worker& worker, const Minibatch& batch, const T* theta);
   Matrix<T> input_of(std::size_t layer, const Minibatch& batch) const;
   template <class Visit>
   void for_each_piece(const core::Worker& worker, const Visit& visit) const;

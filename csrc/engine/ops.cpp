@@ -116,9 +116,9 @@ void backward(const ConstMatrixView& d_a, const ConstMatrixView& x, const ConstM
   const AlignedBuffer<T> panels = paneled<T>(w);
   AlignedBuffer<T> scratch(kernels::kTransposeScratch<T>);
   Padded<T> d_input(rows, inputs);
-  kernels.dense_backward_input({rows, inputs, units, d_z.values.data(), d_z.ld, panels.data(),
-                                nullptr, d_input.values.data(), d_input.ld, Activation::identity,
-                                scratch.data()});
+  kernels.dense_backward_input({rows, inputs, units, 0, inputs, d_z.values.data(), d_z.ld,
+                                panels.data(), nullptr, d_input.values.data(), d_input.ld,
+                                Activation::identity, scratch.data()});
 
   AlignedBuffer<T> gradient(kernels::paneled_size<T>(inputs, units));
   T* const weights_out = static_cast<T*>(d_w.data());

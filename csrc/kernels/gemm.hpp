@@ -210,7 +210,7 @@ void transpose_weights(const DenseBackwardInput<T>& layer, std::size_t input, st
 template <class T>
 void dense_backward_input(const DenseBackwardInput<T>& layer) {
   const auto derive = kActivationBackward<T>[static_cast<int>(layer.activation_below)];
-  for (std::size_t input = 0; input < layer.inputs; input += kPanel<T>) {
+  for (std::size_t input = layer.input_begin; input < layer.input_end; input += kPanel<T>) {
     const std::size_t width = panel_width<T>(layer.inputs, input);
     T* d = layer.d_z_below + input;
     for (std::size_t unit = 0; unit < layer.units; unit += kDepthBlock) {

@@ -45,10 +45,12 @@ struct DenseForward {
   Activation activation;
 };
 
-/// d_z of the layer below: (d_z w^T) f'(z below), for `rows` rows.
+/// d_z of the layer below: (d_z w^T) f'(z below), for `rows` rows and columns [input_begin,
+/// input_end) of it, which are whole panels but for the last.
 template <class T>
 struct DenseBackwardInput {
   std::size_t rows, inputs, units;
+  std::size_t input_begin, input_end;
   const T* d_z;  ///< (rows, units)
   std::size_t ld_d_z;
   const T* w;             ///< paneled (inputs, units)
