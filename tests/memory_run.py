@@ -45,8 +45,10 @@ SCENARIOS = {
 BYTES_A_ROW = 8 + 8
 # What the interpreter, NumPy and the allocator take meanwhile.
 ROOM = 4 << 20
-# Rows of a larger batch go through the network in blocks.
+# Rows of a larger batch go through the network in blocks, those of a validation in smaller ones,
+# between two buffers a thread.
 BLOCK_ROWS = 1024
+VALIDATED_ROWS = 96
 
 
 def copy_bytes(scenario):
@@ -61,8 +63,9 @@ def bound(scenario):
     batch_rows = scenario.batch_size or min(scenario.rows, BLOCK_ROWS)
     # Inputs, targets, and of each layer a and d_z, their rows padded to whole cache lines.
     columns = widths[0] + widths[-1] + 2 * sum(widths[1:]) + 32 * 2 * len(widths)
+    activations = batch_rows * columns + 2 * VALIDATED_ROWS * scenario.threads * max(widths)
     size = np.dtype(scenario.dtype_of_network).itemsize
-    return size * (5 * parameters + batch_rows * columns) + BYTES_A_ROW * scenario.rows + ROOM
+    return size * (5 * parameters + activations) + BYTES_A_ROW * scenario.rows + ROOM
 
 
 def status(field):

@@ -69,8 +69,9 @@ void for_each_value(const ConstMatrixView& matrix, std::size_t begin, std::size_
 template <class T>
 bool elements_finite(const void* elements, ElementType type, std::size_t count) {
   const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
-  if (type == element_type_of<T>())
+  if (type == element_type_of<T>()) {
     return kernels.all_finite(count, static_cast<const T*>(elements));
+  }
   T converted[kConverted];
   for (std::size_t i = 0; i < count; i += kConverted) {
     const std::size_t size = std::min(kConverted, count - i);
