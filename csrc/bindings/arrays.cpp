@@ -2,7 +2,7 @@
 
 #include <cmath>
 #include <limits>
-#include <sstream>
+#include <type_traits>
 
 #include "core/checks.hpp"
 #include "core/thread_team.hpp"
@@ -24,6 +24,13 @@ std::string type_name(py::handle value) {
   return py::type::of(value).attr("__name__").cast<std::string>();
 }
 
+// NumPy's letter for a kind of numbers.
+template <class T>
+constexpr char kNumpyKind = std::is_same_v<T, bool>  ? 'b'
+                            : !std::is_integral_v<T> ? 'f'
+                            : std::is_signed_v<T>    ? 'i'
+                                                     : 'u';
+
 bool is_native(const py::array& array) {
   const char order = array.dtype().byteorder();
   return order == '=' || order == '|';
@@ -33,10 +40,23 @@ bool is_aligned(const py::array& array) {
   return (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
 }
 
+// The core's name for the array's dtype, its byte order left aside; none for long double.
+std::optional<ElementType> element_type_of(const py::array& array) {
+  const char kind = array.dtype().kind();
+#define DESCEND_ROW(name, Type)                                                                 \
+  if (kind == kNumpyKind<Type> && array.itemsize() == static_cast<py::ssize_t>(sizeof(Type))) { \
+    return ElementType::name;                                                                   \
+  }
+  DESCEND_ELEMENT_TYPES(DESCEND_ROW)
+#undef DESCEND_ROW
+  return std::nullopt;
+}
+
 std::optional<DType> float_type(const py::array& array) {
-  if (array.dtype().kind() != 'f' || !is_native(array) || !is_aligned(array)) return std::nullopt;
-  if (array.itemsize() == 4) return DType::float32;
-  if (array.itemsize() == 8) return DType::float64;
+  if (!is_native(array) || !is_aligned(array)) return std::nullopt;
+  const std::optional<ElementType> type = element_type_of(array);
+  if (type == ElementType::float32) return DType::float32;
+  if (type == ElementType::float64) return DType::float64;
   return std::nullopt;
 }
 
@@ -53,21 +73,28 @@ py::array float_copy(const py::array& array) {
   return array.attr("astype")(fits_float32 ? "float32" : "float64", py::arg("order") = "C");
 }
 
+// A C-ordered copy in native bytes, of the array's own type; long double becomes float64.
+py::array native_copy(const py::array& array) {
+  const py::object dtype =
+      element_type_of(array) ? array.dtype().attr("newbyteorder")("=") : py::str("float64");
+  return array.attr("astype")(dtype, py::arg("order") = "C");
+}
+
+bool rows_readable_in_place(const py::array& array) {
+  const py::ssize_t size = array.itemsize();
+  const bool adjacent = array.shape(1) <= 1 || array.strides(1) == size;
+  const bool forward =
+      array.shape(0) <= 1 || (array.strides(0) > 0 && array.strides(0) % size == 0);
+  return element_type_of(array) && is_native(array) && is_aligned(array) && adjacent && forward;
+}
+
 Held<ConstMatrixView> matrix_of(py::array array) {
-  const auto in_place = [](const py::array& candidate) {
-    const py::ssize_t size = candidate.itemsize();
-    const bool adjacent = candidate.shape(1) <= 1 || candidate.strides(1) == size;
-    const bool forward =
-        candidate.shape(0) <= 1 || (candidate.strides(0) >= candidate.shape(1) * size &&
-                                    candidate.strides(0) % size == 0 && candidate.strides(0) > 0);
-    return float_type(candidate).has_value() && adjacent && forward;
-  };
-  if (!in_place(array)) array = float_copy(array);
+  if (!rows_readable_in_place(array)) array = native_copy(array);
   const auto rows = static_cast<std::size_t>(array.shape(0));
   const auto columns = static_cast<std::size_t>(array.shape(1));
   const std::size_t stride =
       rows > 1 ? static_cast<std::size_t>(array.strides(0) / array.itemsize()) : columns;
-  return {array, ConstMatrixView(array.data(), *float_type(array), rows, columns, stride)};
+  return {array, ConstMatrixView(array.data(), *element_type_of(array), rows, columns, stride)};
 }
 
 // Class indices given as floats, each a whole number.
@@ -89,21 +116,9 @@ py::array whole_numbers(const char* where, const py::array& labels) {
 Held<Targets> labels_of(const char* where, py::array array) {
   if (array.dtype().kind() == 'f') array = whole_numbers(where, array);
   const bool adjacent = array.shape(0) <= 1 || array.strides(0) == array.itemsize();
-  const bool in_place = adjacent && is_native(array) && is_aligned(array);
-  const auto rows = static_cast<std::size_t>(array.shape(0));
-  const char kind = array.dtype().kind();
-  if (in_place && kind == 'i' && array.itemsize() == 4) {
-    return {array, LabelView(static_cast<const std::int32_t*>(array.data()), rows)};
-  }
-  if (in_place && kind == 'u' && array.itemsize() == 1) {
-    return {array, LabelView(static_cast<const std::uint8_t*>(array.data()), rows)};
-  }
-  if (kind == 'u' && array.itemsize() == 8) {
-    const py::object limit = py::int_(std::numeric_limits<std::int64_t>::max());
-    array = py::module_::import("numpy").attr("minimum")(array, limit);
-  }
-  array = array.attr("astype")("int64", py::arg("order") = "C", py::arg("copy") = !in_place);
-  return {array, LabelView(static_cast<const std::int64_t*>(array.data()), rows)};
+  if (!adjacent || !is_native(array) || !is_aligned(array)) array = native_copy(array);
+  return {array, LabelView(array.data(), *element_type_of(array),
+                           static_cast<std::size_t>(array.shape(0)))};
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Python values to the core's views and numbers, in one place.
-// Arrays of float32 or float64 with adjacent elements in each row are used where they stand;
-// every other real array is copied once. Messages begin with `where`, the function called.
+// Matrices of any real type with adjacent elements in each row are used where they stand, and so
+// are adjacent class indices. Columns apart, other orders of bytes, unaligned elements and long
+// double are copied once. Messages begin with `where`, the function called.
 #pragma once
 
 #include <pybind11/numpy.h>

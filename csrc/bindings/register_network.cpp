@@ -215,7 +215,8 @@ void register_network(py::module_& module) {
 Parameters
 ----------
 X : array_like of shape (rows, inputs)
-    Real, finite numbers; never modified. Rows of the network's dtype are read in place.
+    Real, finite numbers of any type; never modified. Contiguous rows are read where they stand,
+    and converted to the network's dtype as they are needed; other arrays are copied once.
 threads : int, optional
     How many threads to use; by default as many as the work is worth.
 
@@ -238,6 +239,7 @@ TypeError
 Parameters
 ----------
 X : array_like of shape (rows, inputs)
+    As for ``predict``.
 y : array_like
     Class indices of shape (rows,), or targets of shape (rows, outputs).
 loss : str

@@ -19,7 +19,7 @@ using HeldMatrix = Held<ConstMatrixView>;
 using HeldVector = Held<ConstVectorView>;
 
 void convert(const char* where, const char* what, HeldMatrix& matrix, DType dtype) {
-  if (matrix.view.dtype() == dtype) return;
+  if (matrix.view.element_type() == element_type(dtype)) return;
   matrix =
       matrix_argument(where, what, "(rows, columns)", matrix.owner.attr("astype")(name(dtype)));
 }
@@ -92,9 +92,10 @@ py::tuple loss(py::handle loss_value, py::handle outputs, py::handle targets,
   auto f = matrix_argument(kWhere, "outputs", "(rows, outputs)", outputs);
   const auto y = targets_argument(kWhere, which, f.view.columns(), targets);
   const auto weights = weights_argument(kWhere, sample_weight);
-  convert(kWhere, "outputs", f,
-          y.view.are_labels() ? working_dtype({outputs}) : working_dtype({outputs, targets}));
-  NewMatrix d_outputs(f.view.dtype(), f.view.rows(), f.view.columns());
+  const DType dtype =
+      y.view.are_labels() ? working_dtype({outputs}) : working_dtype({outputs, targets});
+  convert(kWhere, "outputs", f, dtype);
+  NewMatrix d_outputs(dtype, f.view.rows(), f.view.columns());
   double value;
   {
     const py::gil_scoped_release release;

@@ -175,6 +175,7 @@ void register_trainer(py::module_& module) {
 Parameters
 ----------
 X : array_like of shape (rows, inputs)
+    As for ``fit``.
 y : array_like
     Class indices of shape (rows,), or targets of shape (rows, outputs).
 order : array_like of int, optional
@@ -199,6 +200,7 @@ FloatingPointError
 Parameters
 ----------
 X : array_like of shape (rows, inputs)
+    As for ``fit``.
 y : array_like
     Class indices of shape (rows,), or targets of shape (rows, outputs).
 sample_weight : array_like of shape (rows,), optional

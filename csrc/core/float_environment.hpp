@@ -1,4 +1,5 @@
-// Subnormal numbers count as zero while a FlushToZero lives; the caller's setting comes back.
+// Subnormal numbers count as zero while a FlushToZero lives, and as themselves while a
+// KeepSubnormals lives; the setting of before comes back.
 #pragma once
 
 #include <cstdint>
@@ -9,14 +10,16 @@
 
 namespace descend::core {
 
-class FlushToZero {
+/// Puts back, when it dies, what it found.
+class FloatEnvironment {
  public:
-  FlushToZero() : before_(read()) { write(before_ | kFlush); }
-  ~FlushToZero() { write(before_); }
-  FlushToZero(const FlushToZero&) = delete;
-  FlushToZero& operator=(const FlushToZero&) = delete;
+  FloatEnvironment(const FloatEnvironment&) = delete;
+  FloatEnvironment& operator=(const FloatEnvironment&) = delete;
 
- private:
+ protected:
+  FloatEnvironment() = default;
+  ~FloatEnvironment() { write(before_); }
+
 #if defined(__x86_64__) || defined(__i386__)
   using Register = unsigned int;
   static constexpr Register kFlush = 0x8040;  // results and operands: FTZ and DAZ of MXCSR
@@ -38,7 +41,17 @@ class FlushToZero {
   static void write(Register) {}
 #endif
 
-  Register before_;
+  const Register before_ = read();
+};
+
+class FlushToZero : FloatEnvironment {
+ public:
+  FlushToZero() { write(before_ | kFlush); }
+};
+
+class KeepSubnormals : FloatEnvironment {
+ public:
+  KeepSubnormals() { write(before_ & ~kFlush); }
 };
 
 }  // namespace descend::core

@@ -6,6 +6,9 @@
 
 namespace descend::core {
 
+/// Thrown where a call is to end before it has changed anything.
+struct Interrupted {};
+
 class InterruptPoll {
  public:
   using Clock = std::chrono::steady_clock;

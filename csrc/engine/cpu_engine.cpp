@@ -121,8 +121,7 @@ Matrix<T> CpuEngine<T>::input_of(std::size_t layer, const Minibatch& batch) cons
   }
   const ConstMatrixView& inputs = batch.examples.inputs;
   if (!drops_inputs(batch) && readable_in_place<T>(inputs, batch.rows)) {
-    return {static_cast<const T*>(inputs.data()) + batch.rows.first * inputs.row_stride(),
-            inputs.row_stride()};
+    return {static_cast<const T*>(inputs.row(batch.rows.first)), inputs.row_stride()};
   }
   return {x_.data(), ld_x_};
 }

@@ -1,12 +1,14 @@
 #include "engine/data_checks.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <string>
 
 #include "core/checks.hpp"
+#include "core/thread_team.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace descend::engine {
@@ -15,84 +17,164 @@ namespace {
 
 using core::invalid;
 
-// Calls visit(row, column, value) for every element until it returns false.
+// Bytes of data between two questions: a few milliseconds of reading, also from a disk.
+constexpr std::size_t kPartBytes = std::size_t{4} << 20;
+// Elements that a second thread is worth, and that are converted at a time.
+constexpr std::size_t kElementsPerThread = std::size_t{1} << 18;
+constexpr std::size_t kConverted = 1024;
+
+// Calls visit(begin, end) for one part of `rows` rows after the other.
 template <class Visit>
-void for_each_value(const ConstMatrixView& matrix, const Visit& visit) {
-  for (std::size_t row = 0; row < matrix.rows(); ++row) {
-    const std::size_t begin = row * matrix.row_stride();
-    for (std::size_t column = 0; column < matrix.columns(); ++column) {
-      const double value = matrix.dtype() == DType::float32
-                               ? static_cast<const float*>(matrix.data())[begin + column]
-                               : static_cast<const double*>(matrix.data())[begin + column];
-      visit(row, column, value);
+void for_each_part(std::size_t rows, std::size_t row_bytes, const CheckOptions& options,
+                   const Visit& visit) {
+  const std::size_t part = kPartBytes / row_bytes + 1;
+  for (std::size_t begin = 0; begin < rows; begin += part) {
+    visit(begin, std::min(begin + part, rows));
+    core::InterruptPoll* const interrupt = options.interrupt;
+    if (interrupt == nullptr || !interrupt->due(core::InterruptPoll::Clock::now())) continue;
+    if (interrupt->ask()) throw core::Interrupted{};
+  }
+}
+
+template <class Visit>
+void for_each_part(const ConstMatrixView& matrix, const CheckOptions& options, const Visit& visit) {
+  const std::size_t row_bytes = matrix.columns() * element_size(matrix.element_type());
+  for_each_part(matrix.rows(), row_bytes, options, visit);
+}
+
+// Calls visit(row, column, value) for every element of rows [begin, end), row after row.
+template <class Visit>
+void for_each_value(const ConstMatrixView& matrix, std::size_t begin, std::size_t end,
+                    const Visit& visit) {
+  const auto& kernels = kernels::kernels_of<double>(kernels::kernel_table());
+  const std::size_t width = std::min(matrix.columns(), kConverted);
+  const std::size_t ld = kernels::padded<double>(width);
+  double values[kConverted];
+  for (std::size_t row = begin; row < end; row += kConverted / ld) {
+    const std::size_t rows = std::min(kConverted / ld, end - row);
+    for (std::size_t column = 0; column < matrix.columns(); column += width) {
+      const std::size_t columns = std::min(width, matrix.columns() - column);
+      const auto* const from = static_cast<const unsigned char*>(matrix.row(row)) +
+                               column * element_size(matrix.element_type());
+      kernels.gather_rows({rows, columns, from, matrix.element_type(), matrix.row_stride(), nullptr,
+                           0, values, ld});
+      for (std::size_t i = 0; i < rows; ++i) {
+        for (std::size_t j = 0; j < columns; ++j) visit(row + i, column + j, values[i * ld + j]);
+      }
     }
   }
 }
 
+// Whether `count` adjacent elements are finite as T.
 template <class T>
-bool rows_finite(const ConstMatrixView& matrix) {
+bool elements_finite(const void* elements, ElementType type, std::size_t count) {
   const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
-  const T* data = static_cast<const T*>(matrix.data());
-  if (matrix.row_stride() == matrix.columns()) {
-    return kernels.all_finite(matrix.rows() * matrix.columns(), data);
+  if (type == element_type_of<T>()) {
+    return kernels.all_finite(count, static_cast<const T*>(elements));
   }
-  for (std::size_t row = 0; row < matrix.rows(); ++row) {
-    if (!kernels.all_finite(matrix.columns(), data + row * matrix.row_stride())) return false;
+  T converted[kConverted];
+  for (std::size_t i = 0; i < count; i += kConverted) {
+    const std::size_t size = std::min(kConverted, count - i);
+    const auto* const from = static_cast<const unsigned char*>(elements) + i * element_size(type);
+    kernels.gather_rows({1, size, from, type, size, nullptr, 0, converted, kConverted});
+    if (!kernels.all_finite(size, converted)) return false;
   }
   return true;
 }
 
-void check_labels(const char* where, const LabelView& labels, std::size_t outputs) {
-  for (std::size_t row = 0; row < labels.size(); ++row) {
-    const std::int64_t label = labels[row];
-    if (label < 0 || static_cast<std::uint64_t>(label) >= outputs) {
+template <class T>
+bool rows_finite(const ConstMatrixView& matrix, std::size_t begin, std::size_t end) {
+  const ElementType type = matrix.element_type();
+  if (matrix.row_stride() == matrix.columns()) {
+    return elements_finite<T>(matrix.row(begin), type, (end - begin) * matrix.columns());
+  }
+  for (std::size_t row = begin; row < end; ++row) {
+    if (!elements_finite<T>(matrix.row(row), type, matrix.columns())) return false;
+  }
+  return true;
+}
+
+// Whether rows [begin, end) are finite as `dtype`, found out by several threads where that pays.
+bool part_finite(const ConstMatrixView& matrix, std::size_t begin, std::size_t end, DType dtype,
+                 int threads) {
+  const std::size_t worth = (end - begin) * matrix.columns() / kElementsPerThread;
+  const int most = static_cast<int>(std::min<std::size_t>(worth, core::kMostThreads));
+  const int workers = most < 2 ? 1 : std::min(most, core::team_size(threads, 1e18));
+  std::atomic<bool> finite{true};
+  core::run_team(workers, [&](const core::Worker& worker) {
+    const core::Share share = worker.share(end - begin);
+    const bool share_finite =
+        dtype == DType::float32
+            ? rows_finite<float>(matrix, begin + share.begin, begin + share.end)
+            : rows_finite<double>(matrix, begin + share.begin, begin + share.end);
+    if (!share_finite) finite = false;
+  });
+  return finite;
+}
+
+void check_labels(const char* where, const LabelView& labels, std::size_t outputs,
+                  const CheckOptions& options) {
+  if (is_floating(labels.element_type())) {
+    throw invalid(where, ": the labels are ", name(labels.element_type()),
+                  ", expected integers as class indices.");
+  }
+  const std::size_t bytes = element_size(labels.element_type());
+  for_each_part(labels.size(), bytes, options, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t row = begin; row < end; ++row) {
+      const std::int64_t label = labels[row];
+      if (label >= 0 && static_cast<std::uint64_t>(label) < outputs) continue;
       throw invalid(where, ": y has class ", label, " at row ", row, ", but the network has ",
                     outputs, " outputs: classes are 0 to ", outputs - 1, ".");
     }
-  }
+  });
 }
 
-void check_range(const char* where, const ConstMatrixView& values, Loss loss) {
+void check_range(const char* where, const ConstMatrixView& values, Loss loss,
+                 const CheckOptions& options) {
   const TargetKind kind = target_kind(loss);
   const double highest = kind == TargetKind::counts ? std::numeric_limits<double>::max() : 1.0;
-  for_each_value(values, [&](std::size_t row, std::size_t column, double value) {
+  const auto check_value = [&](std::size_t row, std::size_t column, double value) {
     if (value >= 0.0 && value <= highest) return;
     throw invalid(where, ": y is ", value, " at row ", row, ", column ", column, ", but ",
                   name(loss), " takes ",
                   kind == TargetKind::counts ? "values of at least 0." : "values in [0, 1].");
-  });
-  if (kind != TargetKind::labels) return;
+  };
   constexpr double kTolerance = 1e-3;
   double sum = 0.0;
-  for_each_value(values, [&](std::size_t row, std::size_t column, double value) {
+  const auto check_sum = [&](std::size_t row, std::size_t column, double value) {
     sum = column == 0 ? value : sum + value;
     if (column + 1 < values.columns() || std::abs(sum - 1.0) <= kTolerance) return;
     throw invalid(where, ": row ", row, " of y sums to ", sum,
                   ", but softmax_cross_entropy takes class indices of shape (rows,) or rows of "
                   "probabilities that sum to 1; for several labels a row use "
                   "sigmoid_cross_entropy.");
+  };
+  for_each_part(values, options, [&](std::size_t begin, std::size_t end) {
+    for_each_value(values, begin, end, check_value);
+    if (kind == TargetKind::labels) for_each_value(values, begin, end, check_sum);
   });
 }
 
 }  // namespace
 
-void check_finite(const char* where, const char* what, const ConstMatrixView& matrix, DType dtype) {
-  const bool narrows = matrix.dtype() == DType::float64 && dtype == DType::float32;
-  if (!narrows) {
-    const bool finite =
-        matrix.dtype() == DType::float32 ? rows_finite<float>(matrix) : rows_finite<double>(matrix);
-    if (finite) return;
-  }
-  for_each_value(matrix, [&](std::size_t row, std::size_t column, double value) {
+void check_finite(const char* where, const char* what, const ConstMatrixView& matrix, DType dtype,
+                  const CheckOptions& options) {
+  if (!is_floating(matrix.element_type())) return;
+  const auto check_value = [&](std::size_t row, std::size_t column, double value) {
+    const bool narrows = dtype == DType::float32;
     if (std::isfinite(value) && (!narrows || std::isfinite(static_cast<float>(value)))) return;
     throw invalid(where, ": ", what, " is ", value, " at row ", row, ", column ", column,
                   ", expected finite numbers",
                   std::isfinite(value) ? " within the range of float32." : ".");
+  };
+  for_each_part(matrix, options, [&](std::size_t begin, std::size_t end) {
+    if (part_finite(matrix, begin, end, dtype, options.threads)) return;
+    for_each_value(matrix, begin, end, check_value);
   });
 }
 
 void check_targets(const char* where, const Targets& targets, Loss loss, std::size_t rows,
-                   std::size_t outputs, DType dtype) {
+                   std::size_t outputs, DType dtype, const CheckOptions& options) {
   if (targets.rows() != rows) {
     throw invalid(where, ": y has ", targets.rows(), " rows, but X has ", rows,
                   "; they must be as many.");
@@ -102,7 +184,7 @@ void check_targets(const char* where, const Targets& targets, Loss loss, std::si
       throw invalid(where, ": y is class indices, but ", name(loss),
                     " takes real targets of shape (", rows, ", ", outputs, ").");
     }
-    check_labels(where, targets.labels(), outputs);
+    check_labels(where, targets.labels(), outputs, options);
     return;
   }
   const ConstMatrixView& values = targets.values();
@@ -112,8 +194,8 @@ void check_targets(const char* where, const Targets& targets, Loss loss, std::si
                   target_kind(loss) == TargetKind::labels ? ") or class indices (" : ")",
                   target_kind(loss) == TargetKind::labels ? std::to_string(rows) + ",)" : "", ".");
   }
-  check_finite(where, "y", values, dtype);
-  if (target_kind(loss) != TargetKind::any) check_range(where, values, loss);
+  check_finite(where, "y", values, dtype, options);
+  if (target_kind(loss) != TargetKind::any) check_range(where, values, loss, options);
 }
 
 std::vector<double> checked_weights(const char* where, ConstVectorView weights, std::size_t rows) {

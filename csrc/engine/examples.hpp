@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/float_environment.hpp"
 #include "descend/matrix_view.hpp"
 #include "kernels/kernel_table.hpp"
 
@@ -40,19 +41,20 @@ struct Matrix {
 /// Whether `rows` of `source` can be read as T where they stand.
 template <class T>
 bool readable_in_place(const ConstMatrixView& source, const Rows& rows) {
-  return rows.order == nullptr && source.dtype() == DTypeOf<T>::value;
+  return rows.order == nullptr && source.element_type() == element_type_of<T>();
 }
 
-/// `rows` of `source` as T: in place where they are adjacent rows of T, else gathered into
-/// `buffer`, whose padded rows are ld_buffer apart.
+/// `rows` of `source` as T: in place where they are adjacent rows of T, else gathered and converted
+/// into `buffer`, whose padded rows are ld_buffer apart. The numbers are those of a conversion in
+/// the caller's arithmetic: subnormal numbers are kept.
 template <class T>
 Matrix<T> rows_of(const kernels::Kernels<T>& kernels, const ConstMatrixView& source,
                   const Rows& rows, T* buffer, std::size_t ld_buffer) {
   if (readable_in_place<T>(source, rows)) {
-    return {static_cast<const T*>(source.data()) + rows.first * source.row_stride(),
-            source.row_stride()};
+    return {static_cast<const T*>(source.row(rows.first)), source.row_stride()};
   }
-  kernels.gather_rows({rows.count, source.columns(), source.data(), source.dtype(),
+  const core::KeepSubnormals keep;
+  kernels.gather_rows({rows.count, source.columns(), source.data(), source.element_type(),
                        source.row_stride(), rows.order, rows.first, buffer, ld_buffer});
   return {buffer, ld_buffer};
 }

@@ -58,24 +58,31 @@ class ForwardPass {
   core::AlignedBuffer<T> buffers_[2];
 };
 
-// Calls visit(rows, outputs) for blocks of all `rows` rows of `inputs`, in several threads.
-template <class T, class Visit>
-void for_each_block(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
-                    const ConstMatrixView& inputs, int threads, const Visit& visit) {
-  const double flops = 2.0 * static_cast<double>(inputs.rows()) * static_cast<double>(layout.count);
-  const int workers = std::min(core::team_size(threads, flops),
-                               static_cast<int>(std::min<std::size_t>(inputs.rows(), 1u << 20)));
+// One a worker, for `rows` rows.
+template <class T>
+std::vector<ForwardPass<T>> forward_passes(const NetworkSpec& spec, const ParameterLayout& layout,
+                                           std::size_t rows, int threads) {
+  const double flops = 2.0 * static_cast<double>(rows) * static_cast<double>(layout.count);
+  const auto workers = std::min(static_cast<std::size_t>(core::team_size(threads, flops)), rows);
   std::vector<ForwardPass<T>> passes;
-  passes.reserve(static_cast<std::size_t>(workers));
-  for (int worker = 0; worker < workers; ++worker) {
-    passes.emplace_back(spec, layout, inputs.rows());
+  passes.reserve(workers);
+  for (std::size_t worker = 0; worker < workers; ++worker) {
+    passes.emplace_back(spec, layout, rows);
   }
-  core::run_team(workers, [&](const core::Worker& worker) {
-    ForwardPass<T>& pass = passes[static_cast<std::size_t>(worker.index)];
-    const core::Share share = worker.share(inputs.rows());
+  return passes;
+}
+
+// Calls visit(worker, rows, outputs) for blocks of all `rows`, in as many threads as passes.
+template <class T, class Visit>
+void for_each_block(std::vector<ForwardPass<T>>& passes, const T* theta,
+                    const ConstMatrixView& inputs, const Rows& all, const Visit& visit) {
+  core::run_team(static_cast<int>(passes.size()), [&](const core::Worker& worker) {
+    const auto index = static_cast<std::size_t>(worker.index);
+    ForwardPass<T>& pass = passes[index];
+    const core::Share share = worker.share(all.count);
     for (std::size_t row = share.begin; row < share.end; row += pass.block_rows()) {
-      const Rows rows{nullptr, row, std::min(pass.block_rows(), share.end - row)};
-      visit(rows, pass.run(theta, inputs, rows));
+      const Rows rows = all.part(row, std::min(row + pass.block_rows(), share.end));
+      visit(index, rows, pass.run(theta, inputs, rows));
     }
   });
 }
@@ -86,11 +93,14 @@ template <class T>
 void predict(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
              const ConstMatrixView& inputs, const MatrixView& outputs, int threads) {
   T* const out = static_cast<T*>(outputs.data());
-  for_each_block(spec, layout, theta, inputs, threads, [&](const Rows& rows, const Matrix<T>& a) {
-    for (std::size_t i = 0; i < rows.count; ++i) {
-      std::copy_n(a.data + i * a.ld, outputs.columns(), out + rows[i] * outputs.row_stride());
-    }
-  });
+  std::vector<ForwardPass<T>> passes = forward_passes<T>(spec, layout, inputs.rows(), threads);
+  for_each_block(passes, theta, inputs, {nullptr, 0, inputs.rows()},
+                 [&](std::size_t, const Rows& rows, const Matrix<T>& a) {
+                   for (std::size_t i = 0; i < rows.count; ++i) {
+                     std::copy_n(a.data + i * a.ld, outputs.columns(),
+                                 out + rows[i] * outputs.row_stride());
+                   }
+                 });
 }
 
 template <class T>
@@ -100,40 +110,46 @@ std::optional<double> mean_loss(const NetworkSpec& spec, const ParameterLayout& 
   const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
   const std::size_t count = examples.inputs.rows();
   const std::size_t outputs = layout.layers.back().units;
-  const Targets& targets = examples.targets;
-  core::AlignedBuffer<T> losses(count);
-  const bool convert = !targets.are_labels() && targets.values().dtype() != DTypeOf<T>::value;
-  const std::size_t ld_values = row_distance<T>(outputs);
-  core::AlignedBuffer<T> values(convert ? count * ld_values : 0);
-  core::AlignedBuffer<std::int32_t> labels(targets.are_labels() ? count : 0);
+  const std::size_t part_rows =
+      std::min(count, kRowsTogether + kFlopsBetweenQuestions / (2 * layout.count));
+  std::vector<ForwardPass<T>> passes = forward_passes<T>(spec, layout, part_rows, threads);
 
-  const std::size_t part_rows = kRowsTogether + kFlopsBetweenQuestions / (2 * layout.count);
+  // The targets of a block of rows, for each worker.
+  const std::size_t ld_values = row_distance<T>(outputs);
+  const std::size_t block_values = passes.front().block_rows() * ld_values;
+  core::AlignedBuffer<T> values(passes.size() * block_values);
+  core::AlignedBuffer<std::int32_t> labels(passes.size() * kRowsTogether);
+  core::AlignedBuffer<T> losses(part_rows);
+
+  const Targets& targets = examples.targets;
+  double sum = 0.0;
   for (std::size_t first = 0; first < count; first += part_rows) {
-    const std::size_t end = std::min(first + part_rows, count);
-    for_each_block(spec, layout, theta, examples.inputs.rows(first, end), threads,
-                   [&](const Rows& part, const Matrix<T>& f) {
-                     const Rows rows{nullptr, first + part.first, part.count};
+    const Rows part{nullptr, first, std::min(part_rows, count - first)};
+    for_each_block(passes, theta, examples.inputs, part,
+                   [&](std::size_t worker, const Rows& rows, const Matrix<T>& f) {
                      kernels::LossArguments<T> arguments{};
                      arguments.rows = rows.count;
                      arguments.outputs = outputs;
                      arguments.f = f.data;
                      arguments.ld_f = f.ld;
                      if (targets.are_labels()) {
-                       gather_labels(targets.labels(), rows, labels.data() + rows.first);
-                       arguments.labels = labels.data() + rows.first;
+                       std::int32_t* const block_labels = labels.data() + worker * kRowsTogether;
+                       gather_labels(targets.labels(), rows, block_labels);
+                       arguments.labels = block_labels;
                      } else {
                        const Matrix<T> y =
                            rows_of(kernels, targets.values(), rows,
-                                   values.data() + rows.first * ld_values, ld_values);
+                                   values.data() + worker * block_values, ld_values);
                        arguments.y = y.data;
                        arguments.ld_y = y.ld;
                      }
-                     arguments.losses = losses.data() + rows.first;
+                     arguments.losses = losses.data() + (rows.first - first);
                      kernels.loss[static_cast<int>(loss)](arguments);
                    });
+    const double* const weights = examples.weights == nullptr ? nullptr : examples.weights + first;
+    sum += kernels.weighted_sum(part.count, losses.data(), weights);
     if (goes_on && !goes_on()) return std::nullopt;
   }
-  const double sum = kernels.weighted_sum(count, losses.data(), examples.weights);
   return sum / weight_sum(examples.weights, {nullptr, 0, count});
 }
 

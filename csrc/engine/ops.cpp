@@ -17,21 +17,26 @@ namespace {
 using core::AlignedBuffer;
 using core::invalid;
 
-void check_matrix(const char* where, const char* what, std::size_t rows, std::size_t columns,
-                  DType dtype, std::size_t expected_rows, std::size_t expected_columns,
-                  DType expected_dtype) {
-  if (rows != expected_rows || columns != expected_columns || dtype != expected_dtype) {
-    throw invalid(where, ": ", what, " is (", rows, ", ", columns, ") ", name(dtype),
-                  ", but the other arrays ask for (", expected_rows, ", ", expected_columns, ") ",
-                  name(expected_dtype), ".");
-  }
+ElementType type_of(const ConstMatrixView& matrix) { return matrix.element_type(); }
+ElementType type_of(const MatrixView& matrix) { return element_type(matrix.dtype()); }
+
+// The type of the arithmetic, which is that of `matrix`.
+DType dtype_of(const char* where, const char* what, const ConstMatrixView& matrix) {
+  if (matrix.element_type() == ElementType::float32) return DType::float32;
+  if (matrix.element_type() == ElementType::float64) return DType::float64;
+  throw invalid(where, ": ", what, " is of ", name(matrix.element_type()),
+                ", expected float32 or float64; convert it first.");
 }
 
 template <class Matrix>
 void check_matrix(const char* where, const char* what, const Matrix& matrix,
                   std::size_t expected_rows, std::size_t expected_columns, DType expected_dtype) {
-  check_matrix(where, what, matrix.rows(), matrix.columns(), matrix.dtype(), expected_rows,
-               expected_columns, expected_dtype);
+  if (matrix.rows() != expected_rows || matrix.columns() != expected_columns ||
+      type_of(matrix) != element_type(expected_dtype)) {
+    throw invalid(where, ": ", what, " is (", matrix.rows(), ", ", matrix.columns(), ") ",
+                  name(type_of(matrix)), ", but the other arrays ask for (", expected_rows, ", ",
+                  expected_columns, ") ", name(expected_dtype), ".");
+  }
 }
 
 void check_vector(const char* where, const char* what, std::size_t size, DType dtype,
@@ -155,7 +160,9 @@ double loss_and_slope(Loss loss, const ConstMatrixView& outputs, const Targets& 
   arguments.ld_f = outputs.row_stride();
   AlignedBuffer<std::int32_t> labels(targets.are_labels() ? rows.count : 0);
   const std::size_t ld_values = engine::row_distance<T>(outputs.columns());
-  AlignedBuffer<T> values(targets.are_labels() ? 0 : rows.count * ld_values);
+  const bool gathers =
+      !targets.are_labels() && !engine::readable_in_place<T>(targets.values(), rows);
+  AlignedBuffer<T> values(gathers ? rows.count * ld_values : 0);
   if (targets.are_labels()) {
     engine::gather_labels(targets.labels(), rows, labels.data());
     arguments.labels = labels.data();
@@ -178,13 +185,14 @@ double loss_and_slope(Loss loss, const ConstMatrixView& outputs, const Targets& 
 void dense_forward(ConstMatrixView x, ConstMatrixView w, ConstVectorView b, Activation activation,
                    MatrixView a) {
   constexpr const char* kWhere = "ops.dense_forward";
+  const DType dtype = dtype_of(kWhere, "x", x);
   check_not_empty(kWhere, x);
   check_not_empty(kWhere, w);
-  check_matrix(kWhere, "w", w, x.columns(), w.columns(), x.dtype());
-  check_vector(kWhere, "b", b.size(), b.dtype(), w.columns(), x.dtype());
-  check_matrix(kWhere, "a", a, x.rows(), w.columns(), x.dtype());
+  check_matrix(kWhere, "w", w, x.columns(), w.columns(), dtype);
+  check_vector(kWhere, "b", b.size(), b.dtype(), w.columns(), dtype);
+  check_matrix(kWhere, "a", a, x.rows(), w.columns(), dtype);
   const core::FlushToZero flush;
-  if (x.dtype() == DType::float32) {
+  if (dtype == DType::float32) {
     forward<float>(x, w, b, activation, a);
   } else {
     forward<double>(x, w, b, activation, a);
@@ -195,16 +203,17 @@ void dense_backward(ConstMatrixView d_a, ConstMatrixView x, ConstMatrixView w,
                     ConstMatrixView z_or_a, Activation activation, MatrixView d_x, MatrixView d_w,
                     VectorView d_b) {
   constexpr const char* kWhere = "ops.dense_backward";
+  const DType dtype = dtype_of(kWhere, "x", x);
   check_not_empty(kWhere, x);
   check_not_empty(kWhere, w);
-  check_matrix(kWhere, "w", w, x.columns(), w.columns(), x.dtype());
-  check_matrix(kWhere, "d_a", d_a, x.rows(), w.columns(), x.dtype());
-  check_matrix(kWhere, "z_or_a", z_or_a, x.rows(), w.columns(), x.dtype());
-  check_matrix(kWhere, "d_x", d_x, x.rows(), x.columns(), x.dtype());
-  check_matrix(kWhere, "d_w", d_w, w.rows(), w.columns(), x.dtype());
-  check_vector(kWhere, "d_b", d_b.size(), d_b.dtype(), w.columns(), x.dtype());
+  check_matrix(kWhere, "w", w, x.columns(), w.columns(), dtype);
+  check_matrix(kWhere, "d_a", d_a, x.rows(), w.columns(), dtype);
+  check_matrix(kWhere, "z_or_a", z_or_a, x.rows(), w.columns(), dtype);
+  check_matrix(kWhere, "d_x", d_x, x.rows(), x.columns(), dtype);
+  check_matrix(kWhere, "d_w", d_w, w.rows(), w.columns(), dtype);
+  check_vector(kWhere, "d_b", d_b.size(), d_b.dtype(), w.columns(), dtype);
   const core::FlushToZero flush;
-  if (x.dtype() == DType::float32) {
+  if (dtype == DType::float32) {
     backward<float>(d_a, x, w, z_or_a, activation, d_x, d_w, d_b);
   } else {
     backward<double>(d_a, x, w, z_or_a, activation, d_x, d_w, d_b);
@@ -214,14 +223,15 @@ void dense_backward(ConstMatrixView d_a, ConstMatrixView x, ConstMatrixView w,
 double loss(Loss loss, ConstMatrixView outputs, const Targets& targets, MatrixView d_outputs,
             ConstVectorView sample_weight) {
   constexpr const char* kWhere = "ops.loss";
+  const DType dtype = dtype_of(kWhere, "outputs", outputs);
   check_not_empty(kWhere, outputs);
-  check_matrix(kWhere, "d_outputs", d_outputs, outputs.rows(), outputs.columns(), outputs.dtype());
-  engine::check_targets(kWhere, targets, loss, outputs.rows(), outputs.columns(), outputs.dtype());
+  check_matrix(kWhere, "d_outputs", d_outputs, outputs.rows(), outputs.columns(), dtype);
+  engine::check_targets(kWhere, targets, loss, outputs.rows(), outputs.columns(), dtype, {});
   const std::vector<double> weights =
       engine::checked_weights(kWhere, sample_weight, outputs.rows());
   const double* const row_weights = weights.empty() ? nullptr : weights.data();
   const core::FlushToZero flush;
-  return outputs.dtype() == DType::float32
+  return dtype == DType::float32
              ? loss_and_slope<float>(loss, outputs, targets, d_outputs, row_weights)
              : loss_and_slope<double>(loss, outputs, targets, d_outputs, row_weights);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "kernels/kernel_table.hpp"
 
@@ -16,9 +17,46 @@ DESCEND_INLINE void convert_row(std::size_t columns, const T* from, T* to) {
   if (i < columns) Vec<T>::load_first(from + i, columns - i).store(to + i);
 }
 
+DESCEND_INLINE float float_of_bits(std::uint32_t bits) {
+  float number;
+  __builtin_memcpy(&number, &bits, sizeof(number));
+  return number;
+}
+
+/// All ones, or zero.
+DESCEND_INLINE std::uint32_t mask(bool holds) { return 0u - static_cast<std::uint32_t>(holds); }
+
+// Exact. The compiler finds vectors for it: by reference, without choices that it could branch on.
+DESCEND_INLINE float number(const Float16& half) {
+  constexpr std::uint32_t kRebias = (127u - 15u) << 23;
+  constexpr std::uint32_t kLowest = 1u << 23;  // of exponents, of a normal number
+  const std::uint32_t sign = (half.bits & 0x8000u) << 16;
+  const std::uint32_t bits = (half.bits & 0x7fffu) << 13;
+  const std::uint32_t is_subnormal = mask(bits < kLowest);
+  const std::uint32_t is_not_finite = mask(bits >= 31 * kLowest);
+  const std::uint32_t normal = bits + kRebias + (is_not_finite & kRebias);
+  // A subnormal number m 2^-24 is what 2^-14 + m 2^-24 has above 2^-14.
+  const float magnitude = float_of_bits(normal + (is_subnormal & kLowest)) -
+                          float_of_bits(is_subnormal & (kRebias + kLowest));
+  return magnitude * float_of_bits(sign | 0x3f800000u);
+}
+template <class Source>
+DESCEND_INLINE Source number(const Source& x) {
+  return x;
+}
+
 template <class T, class Source>
-DESCEND_INLINE void convert_row(std::size_t columns, const Source* from, T* to) {
-  for (std::size_t i = 0; i < columns; ++i) to[i] = static_cast<T>(from[i]);
+DESCEND_INLINE void convert_row(std::size_t columns, const Source* __restrict__ from,
+                                T* __restrict__ to) {
+  for (std::size_t i = 0; i < columns; ++i) to[i] = static_cast<T>(number(from[i]));
+  for (std::size_t i = columns; i < padded<T>(columns); ++i) to[i] = T{0};
+}
+
+// A bool that NumPy made by a view may be any byte.
+template <class T>
+DESCEND_INLINE void convert_row(std::size_t columns, const bool* from, T* __restrict__ to) {
+  const auto* __restrict__ bytes = reinterpret_cast<const unsigned char*>(from);
+  for (std::size_t i = 0; i < columns; ++i) to[i] = static_cast<T>(bytes[i] != 0 ? 1 : 0);
   for (std::size_t i = columns; i < padded<T>(columns); ++i) to[i] = T{0};
 }
 
@@ -42,10 +80,11 @@ void gather_from(const GatherArguments<T>& rows, const Source* source) {
 
 template <class T>
 void gather_rows(const GatherArguments<T>& rows) {
-  if (rows.source_dtype == DType::float32) {
-    gather_from(rows, static_cast<const float*>(rows.source));
-  } else {
-    gather_from(rows, static_cast<const double*>(rows.source));
+  switch (rows.source_type) {
+#define DESCEND_ROW(name, Type) \
+  case ElementType::name: return gather_from(rows, static_cast<const Type*>(rows.source));
+    DESCEND_ELEMENT_TYPES(DESCEND_ROW)
+#undef DESCEND_ROW
   }
 }
 

@@ -10,7 +10,7 @@
 #include <cstdint>
 
 #include "descend/activation.hpp"
-#include "descend/dtype.hpp"
+#include "descend/element_type.hpp"
 #include "descend/loss.hpp"
 #include "descend/optimizer.hpp"
 #include "kernels/panels.hpp"
@@ -120,12 +120,14 @@ struct UpdateArguments {
   T* state[2];
 };
 
-/// Rows `order[first + i]` (or first + i where order is null) of a matrix of either dtype.
+/// Rows `order[first + i]` (or first + i where order is null) of a matrix of any element type, each
+/// element converted as a cast does. Subnormal numbers are kept where the caller does not flush
+/// them.
 template <class T>
 struct GatherArguments {
   std::size_t rows, columns;
   const void* source;
-  DType source_dtype;
+  ElementType source_type;
   std::size_t ld_source;
   const std::size_t* order;
   std::size_t first;

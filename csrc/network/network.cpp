@@ -84,7 +84,7 @@ std::vector<LayerShape> Network::layer_shapes() const {
 void Network::predict(ConstMatrixView inputs, MatrixView outputs, int threads) const {
   constexpr const char* kWhere = "Network.predict";
   core::check_threads(kWhere, threads);
-  network::check_inputs(kWhere, spec(), inputs);
+  network::check_inputs(kWhere, spec(), inputs, {threads, nullptr});
   if (outputs.rows() != inputs.rows() || outputs.columns() != this->outputs() ||
       outputs.dtype() != spec().dtype) {
     throw invalid(kWhere, ": outputs is (", outputs.rows(), ", ", outputs.columns(), ") ",
@@ -103,7 +103,8 @@ double Network::loss(ConstMatrixView inputs, const Targets& targets, Loss loss,
                      ConstVectorView sample_weight, int threads) const {
   constexpr const char* kWhere = "Network.loss";
   core::check_threads(kWhere, threads);
-  const network::CheckedExamples examples(kWhere, *state_, inputs, targets, loss, sample_weight);
+  const network::CheckedExamples examples(kWhere, *state_, inputs, targets, loss, sample_weight,
+                                          {threads, nullptr});
   const std::shared_lock lock(state_->mutex);
   return network::with_type(spec().dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -118,7 +119,8 @@ double Network::loss_and_gradient(ConstMatrixView inputs, const Targets& targets
   constexpr const char* kWhere = "Network.loss_and_gradient";
   core::check_threads(kWhere, threads);
   check_parameters(kWhere, "gradient", *state_, gradient.size(), gradient.dtype());
-  const network::CheckedExamples examples(kWhere, *state_, inputs, targets, loss, sample_weight);
+  const network::CheckedExamples examples(kWhere, *state_, inputs, targets, loss, sample_weight,
+                                          {threads, nullptr});
   const std::shared_lock lock(state_->mutex);
   return network::with_type(spec().dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -142,7 +144,8 @@ void Network::set_parameters(ConstVectorView parameters) {
   constexpr const char* kWhere = "Network.set_parameters";
   check_parameters(kWhere, "parameters", *state_, parameters.size(), parameters.dtype());
   engine::check_finite(kWhere, "the vector of parameters",
-                       {parameters.data(), parameters.dtype(), 1, parameters.size()}, spec().dtype);
+                       {parameters.data(), parameters.dtype(), 1, parameters.size()}, spec().dtype,
+                       {});
   const std::unique_lock lock(state_->mutex);
   network::with_type(spec().dtype, [&](auto zero) {
     using T = decltype(zero);

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "core/checks.hpp"
-#include "engine/data_checks.hpp"
 #include "network/initializers.hpp"
 
 namespace descend::network {
@@ -79,7 +78,8 @@ State::State(const State& other) : State(other.spec, other.seed, Zero{}) {
   theta_ = other.theta_;
 }
 
-void check_inputs(const char* where, const NetworkSpec& spec, const ConstMatrixView& inputs) {
+void check_inputs(const char* where, const NetworkSpec& spec, const ConstMatrixView& inputs,
+                  const engine::CheckOptions& options) {
   if (inputs.columns() != spec.inputs) {
     throw invalid(where, ": X has shape (", inputs.rows(), ", ", inputs.columns(),
                   "), but the network expects ", spec.inputs, " inputs (columns).");
@@ -87,16 +87,16 @@ void check_inputs(const char* where, const NetworkSpec& spec, const ConstMatrixV
   if (inputs.rows() == 0) {
     throw invalid(where, ": X has shape (0, ", inputs.columns(), "), expected at least one row.");
   }
-  engine::check_finite(where, "X", inputs, spec.dtype);
+  engine::check_finite(where, "X", inputs, spec.dtype, options);
 }
 
 CheckedExamples::CheckedExamples(const char* where, const State& state,
                                  const ConstMatrixView& inputs, const Targets& targets, Loss loss,
-                                 ConstVectorView sample_weight)
+                                 ConstVectorView sample_weight, const engine::CheckOptions& options)
     : inputs_(inputs), targets_(targets) {
-  check_inputs(where, state.spec, inputs);
+  check_inputs(where, state.spec, inputs, options);
   engine::check_targets(where, targets, loss, inputs.rows(), state.spec.layers.back().units,
-                        state.spec.dtype);
+                        state.spec.dtype, options);
   weights_ = engine::checked_weights(where, sample_weight, inputs.rows());
 }
 

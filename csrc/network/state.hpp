@@ -10,6 +10,7 @@
 #include "core/aligned_buffer.hpp"
 #include "core/shared_mutex.hpp"
 #include "descend/network.hpp"
+#include "engine/data_checks.hpp"
 #include "engine/examples.hpp"
 #include "engine/layout.hpp"
 
@@ -51,14 +52,17 @@ auto with_type(DType dtype, const Visit& visit) {
 
 /// Throws std::invalid_argument, beginning with `where`, unless `inputs` are rows for this
 /// network: of the right width, at least one, and finite.
-void check_inputs(const char* where, const NetworkSpec& spec, const ConstMatrixView& inputs);
+void check_inputs(const char* where, const NetworkSpec& spec, const ConstMatrixView& inputs,
+                  const engine::CheckOptions& options);
 
 /// Rows, targets and weights that have passed every check.
 class CheckedExamples {
  public:
-  /// Throws std::invalid_argument, beginning with `where`, unless they fit the network and loss.
+  /// Throws std::invalid_argument, beginning with `where`, unless they fit the network and loss,
+  /// and core::Interrupted.
   CheckedExamples(const char* where, const State& state, const ConstMatrixView& inputs,
-                  const Targets& targets, Loss loss, ConstVectorView sample_weight);
+                  const Targets& targets, Loss loss, ConstVectorView sample_weight,
+                  const engine::CheckOptions& options);
 
   /// A view, valid while this object and the caller's arrays are.
   engine::Examples view() const;

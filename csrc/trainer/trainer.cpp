@@ -274,9 +274,10 @@ double Trainer::State::step(const ConstMatrixView& inputs, const Targets& target
                             const std::function<bool()>& interrupted) {
   constexpr const char* kWhere = "Trainer.step";
   const Busy busy(kWhere, *this);
-  const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight);
-  const int workers = reserve(examples.rows());
   core::InterruptPoll interrupt(interrupted);
+  const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight,
+                                 {options_.threads, &interrupt});
+  const int workers = reserve(examples.rows());
   trainer::EpochPlan plan = this->plan(examples.view(), nullptr, interrupt);
   plan.batch_rows = examples.rows();
   dropout_.purpose = core::kStepDropoutStream;
@@ -291,7 +292,9 @@ double Trainer::State::run_epoch(const ConstMatrixView& inputs, const Targets& t
                                  const std::function<bool()>& interrupted) {
   constexpr const char* kWhere = "Trainer.run_epoch";
   const Busy busy(kWhere, *this);
-  const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight);
+  core::InterruptPoll interrupt(interrupted);
+  const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight,
+                                 {options_.threads, &interrupt});
   if (order != nullptr) {
     if (order->empty()) {
       throw invalid(kWhere, ": order is empty, expected at least one row index.");
@@ -311,7 +314,6 @@ double Trainer::State::run_epoch(const ConstMatrixView& inputs, const Targets& t
     }
   }
   const int workers = reserve(batch_rows(order == nullptr ? examples.rows() : order->size()));
-  core::InterruptPoll interrupt(interrupted);
   const trainer::EpochPlan plan =
       this->plan(examples.view(), order == nullptr ? shuffled(examples.rows()) : order, interrupt);
   ++epoch_;
@@ -326,11 +328,14 @@ History Trainer::State::fit(const ConstMatrixView& inputs, const Targets& target
   if (options.epochs == 0) throw invalid(kWhere, ": epochs must be at least 1, got 0.");
   const Stop& stop = options.stop;
   validate(stop);
-  const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, options.sample_weight);
+  core::InterruptPoll interrupt(options.interrupted);
+  const engine::CheckOptions check_options{options_.threads, &interrupt};
+  const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, options.sample_weight,
+                                 check_options);
   std::optional<CheckedExamples> validation;
   if (options.validation_inputs.data() != nullptr) {
     validation.emplace("Trainer.fit: validation_data", *network_, options.validation_inputs,
-                       options.validation_targets, loss_, ConstVectorView{});
+                       options.validation_targets, loss_, ConstVectorView{}, check_options);
   } else if (stop.patience) {
     throw invalid(kWhere, ": patience watches the validation loss; give validation_data too.");
   }
@@ -344,7 +349,6 @@ History Trainer::State::fit(const ConstMatrixView& inputs, const Targets& target
     if (stop.patience) best.emplace(*network_);
 
     History history;
-    core::InterruptPoll interrupt(options.interrupted);
     const trainer::Clock::time_point start = trainer::Clock::now();
     const auto seconds = [&] {
       return std::chrono::duration<double>(trainer::Clock::now() - start).count();
@@ -414,18 +418,32 @@ Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 Trainer::~Trainer() = default;
 
 History Trainer::fit(ConstMatrixView inputs, const Targets& targets, const FitOptions& options) {
-  return state_->fit(inputs, targets, options);
+  try {
+    return state_->fit(inputs, targets, options);
+  } catch (const core::Interrupted&) {
+    History history;
+    history.stop_reason = StopReason::interrupted;
+    return history;
+  }
 }
 
 double Trainer::run_epoch(ConstMatrixView inputs, const Targets& targets,
                           const std::vector<std::size_t>* order, ConstVectorView sample_weight,
                           const std::function<bool()>& interrupted) {
-  return state_->run_epoch(inputs, targets, order, sample_weight, interrupted);
+  try {
+    return state_->run_epoch(inputs, targets, order, sample_weight, interrupted);
+  } catch (const core::Interrupted&) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
 }
 
 double Trainer::step(ConstMatrixView inputs, const Targets& targets, ConstVectorView sample_weight,
                      const std::function<bool()>& interrupted) {
-  return state_->step(inputs, targets, sample_weight, interrupted);
+  try {
+    return state_->step(inputs, targets, sample_weight, interrupted);
+  } catch (const core::Interrupted&) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
 }
 
 Network Trainer::network() const { return Network(state_->network()); }

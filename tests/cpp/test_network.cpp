@@ -41,6 +41,54 @@ void test_rows_may_stand_apart_and_be_of_the_other_dtype() {
   CHECK(f[1] == -2.75);
 }
 
+// The rows (1, 2) and (1, 0), three elements apart.
+template <class T>
+void test_rows_may_be_of_type(T zero, T one, T two) {
+  const T x[] = {one, two, two, one, zero};
+  std::vector<double> f(2);
+  known_network().predict({x, 2, 2, 3}, {f.data(), 2, 1});
+  CHECK(f[0] == 12.25);
+  CHECK(f[1] == 3 * 1 + 0.25);  // z = (1, -0.5)
+}
+
+void test_rows_may_be_of_any_element_type() {
+  test_rows_may_be_of_type<std::int8_t>(0, 1, 2);
+  test_rows_may_be_of_type<std::uint8_t>(0, 1, 2);
+  test_rows_may_be_of_type<std::int16_t>(0, 1, 2);
+  test_rows_may_be_of_type<std::uint16_t>(0, 1, 2);
+  test_rows_may_be_of_type<std::int32_t>(0, 1, 2);
+  test_rows_may_be_of_type<std::uint32_t>(0, 1, 2);
+  test_rows_may_be_of_type<long>(0, 1, 2);
+  test_rows_may_be_of_type<long long>(0, 1, 2);
+  test_rows_may_be_of_type<unsigned long long>(0, 1, 2);
+  test_rows_may_be_of_type<ds::Float16>({0}, {0x3c00}, {0x4000});
+  test_rows_may_be_of_type<float>(0, 1, 2);
+  test_rows_may_be_of_type<double>(0, 1, 2);
+  const bool x[] = {true, false};
+  double f = 0;
+  known_network().predict({x, 1, 2}, {&f, 1, 1});
+  CHECK(f == 3 * 1 + 0.25);
+}
+
+void test_class_indices_may_be_of_any_integer_type() {
+  ds::NetworkSpec spec;
+  spec.inputs = 1;
+  spec.layers = {{2}};
+  const ds::Network network(spec, 1);
+  const float x[] = {1, 2, 3};
+  const auto loss = [&](ds::LabelView labels) {
+    return network.loss({x, 3, 1}, labels, ds::Loss::softmax_cross_entropy);
+  };
+  const bool labels[] = {true, false, true};
+  const std::int16_t same[] = {1, 0, 1};
+  const unsigned long long same_too[] = {1, 0, 1};
+  CHECK(loss({labels, 3}) == loss({same, 3}));
+  CHECK(loss({labels, 3}) == loss({same_too, 3}));
+  const std::uint64_t too_large[] = {1, 0, std::numeric_limits<std::uint64_t>::max()};
+  CHECK_THROWS(loss({too_large, 3}), std::invalid_argument, "9223372036854775807 at row 2");
+  CHECK_THROWS(loss({x, ds::ElementType::float32, 3}), std::invalid_argument, "float32");
+}
+
 void test_gradient_is_the_central_difference_of_the_loss() {
   ds::NetworkSpec spec;
   spec.inputs = 3;
@@ -112,6 +160,14 @@ void test_bad_arguments_throw_and_change_nothing() {
   network.get_parameters({parameters.data(), parameters.size()});
   CHECK(parameters[0] == 1);
 
+  const ds::Float16 infinite[] = {{0x3c00}, {0x7c00}};
+  CHECK_THROWS(network.predict({infinite, 1, 2}, {f.data(), 1, 1}), std::invalid_argument,
+               "X is inf at row 0, column 1");
+  const std::uint8_t bytes[] = {1, 2};
+  CHECK_THROWS(ds::ops::dense_forward({bytes, 1, 2}, {x.data(), 2, 1}, {x.data(), 1},
+                                      ds::Activation::relu, {f.data(), 1, 1}),
+               std::invalid_argument, "uint8");
+
   const std::int32_t label = 3;
   CHECK_THROWS(
       network.loss({x.data(), 1, 2}, ds::LabelView(&label, 1), ds::Loss::softmax_cross_entropy),
@@ -142,6 +198,8 @@ void test_unknown_names_list_the_known_ones() {
 int main() {
   test_predict_computes_the_network_by_hand();
   test_rows_may_stand_apart_and_be_of_the_other_dtype();
+  test_rows_may_be_of_any_element_type();
+  test_class_indices_may_be_of_any_integer_type();
   test_gradient_is_the_central_difference_of_the_loss();
   test_a_copy_has_parameters_of_its_own();
   test_the_seed_decides_the_weights();

@@ -1,4 +1,5 @@
 // Trainer: minibatches, stopping conditions, the caller's functions, and errors.
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -72,6 +73,35 @@ void test_fit_learns_and_reports_every_epoch() {
   CHECK(trainer.steps() == 300);
   // The trainer shares the parameters of the network that it was given.
   CHECK(network.loss(data.inputs(), data.targets(), ds::Loss::softmax_cross_entropy) < 0.3);
+}
+
+void test_a_run_interrupted_in_its_checks_changes_nothing() {
+  // Rows that overlap: long to read, and small.
+  constexpr std::size_t kColumns = 4000;
+  const std::vector<float> x(1'000'000 + kColumns, 1.0F);
+  const std::vector<std::uint8_t> labels(1'000'000);
+  const ds::ConstMatrixView inputs(x.data(), labels.size(), kColumns, 1);
+  const ds::LabelView targets(labels.data(), labels.size());
+  ds::NetworkSpec spec;
+  spec.inputs = kColumns;
+  spec.layers = {{2}};
+  const ds::Network network(spec, 1);
+  ds::TrainerOptions options;
+  options.threads = 1;
+  ds::Trainer trainer = small_trainer(network, options);
+  const std::vector<float> before = parameters_of(network);
+  int questions = 0;
+  ds::FitOptions fit;
+  fit.interrupted = [&] { return ++questions == 2; };
+  const ds::History history = trainer.fit(inputs, targets, fit);
+  CHECK(history.stop_reason == ds::StopReason::interrupted);
+  CHECK(history.loss.empty());
+  CHECK(questions == 2);
+  CHECK(std::isnan(trainer.run_epoch(inputs, targets, nullptr, {}, [] { return true; })));
+  CHECK(std::isnan(trainer.step(inputs, targets, {}, [] { return true; })));
+  CHECK(trainer.epoch() == 0);
+  CHECK(trainer.steps() == 0);
+  CHECK(parameters_of(network) == before);
 }
 
 void test_the_same_seed_gives_the_same_parameters_on_any_number_of_threads() {
@@ -208,6 +238,7 @@ void test_a_diverging_run_keeps_the_last_finite_parameters() {
 
 int main() {
   test_fit_learns_and_reports_every_epoch();
+  test_a_run_interrupted_in_its_checks_changes_nothing();
   test_the_same_seed_gives_the_same_parameters_on_any_number_of_threads();
   test_step_by_step_is_an_epoch_in_the_given_order();
   test_each_condition_ends_the_run_with_its_reason();

@@ -80,7 +80,8 @@ class Network {
   std::vector<LayerShape> layer_shapes() const;
 
   /// Writes the last layer's a for each row: `inputs` (rows, inputs()), `outputs`
-  /// (rows, outputs()) of the network's dtype. Dropout is off. `threads` 0 lets the work decide.
+  /// (rows, outputs()) of the network's dtype. Inputs of any element type are converted a few rows
+  /// at a time. Dropout is off. `threads` 0 lets the work decide.
   void predict(ConstMatrixView inputs, MatrixView outputs, int threads = 0) const;
 
   /// J = sum_i w_i L_i / sum_i w_i over the rows given; `sample_weight` is empty or (rows).

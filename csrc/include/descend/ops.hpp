@@ -1,4 +1,5 @@
-// Stateless operations on the caller's arrays; all of one call have one dtype.
+// Stateless operations on the caller's arrays; all of one call have one dtype, but for targets and
+// sample weights.
 //   x (rows, inputs)  w (inputs, units)  b (units)  z = x w + b  a = f(z)  d_v = dJ/dv
 #pragma once
 

@@ -68,7 +68,9 @@ struct History {
 /// Not for two threads at once: a call during a call throws std::runtime_error. Every call
 /// checks its data first and throws std::invalid_argument, changing nothing, where they do not
 /// fit; throws NonFiniteLoss where the loss is NaN or infinite, keeping the parameters and the
-/// optimizer's state of the step before.
+/// optimizer's state of the step before. Data of any element type are read where they stand, a
+/// minibatch at a time, and once before for the checks, which integers do not need; so they may be
+/// larger than memory, in a mapped file.
 class Trainer {
  public:
   Trainer(const Network& network, Loss loss, Optimizer optimizer = Adam{},

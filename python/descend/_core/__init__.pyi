@@ -382,6 +382,7 @@ class Network:
         Parameters
         ----------
         X : array_like of shape (rows, inputs)
+            As for ``predict``.
         y : array_like
             Class indices of shape (rows,), or targets of shape (rows, outputs).
         loss : str
@@ -418,7 +419,8 @@ class Network:
         Parameters
         ----------
         X : array_like of shape (rows, inputs)
-            Real, finite numbers; never modified. Rows of the network's dtype are read in place.
+            Real, finite numbers of any type; never modified. Contiguous rows are read where they stand,
+            and converted to the network's dtype as they are needed; other arrays are copied once.
         threads : int, optional
             How many threads to use; by default as many as the work is worth.
         
@@ -510,6 +512,7 @@ class Trainer:
         Parameters
         ----------
         X : array_like of shape (rows, inputs)
+            As for ``fit``.
         y : array_like
             Class indices of shape (rows,), or targets of shape (rows, outputs).
         order : array_like of int, optional
@@ -535,6 +538,7 @@ class Trainer:
         Parameters
         ----------
         X : array_like of shape (rows, inputs)
+            As for ``fit``.
         y : array_like
             Class indices of shape (rows,), or targets of shape (rows, outputs).
         sample_weight : array_like of shape (rows,), optional
