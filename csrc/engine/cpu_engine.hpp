@@ -114,7 +114,8 @@ class CpuEngine {
   Matrix<T> input_of(std::size_t layer, const Minibatch& batch) const;
   template <class Visit>
   void for_each_piece(const core::Worker& worker, const Visit& visit) const;
-  void piece_gradient(const Piece& piece, const Minibatch& batch, T* gradient, bool accumulate);
+  void piece_gradient(const Piece& piece, const Minibatch& batch, T* gradient, bool accumulate,
+                      const Update<T>* update);
   void apply(const Update<T>& update, const Piece& piece, const T* gradient) const;
 
   const NetworkSpec& spec_;

@@ -23,10 +23,17 @@ constexpr std::size_t kTileGroups = 1;
 // How the left operand stands: element (row, k) at row * ld + k, or at k * ld + row.
 enum class Left { by_rows, transposed };
 
+// `lines` cache lines of each vector, which are fetched while a tile is computed.
+template <class T>
+struct Fetches {
+  const T* vectors[3];
+  std::size_t lines;
+};
+
 // c (kRows, kGroups groups) = [c +] a (kRows, depth) b (depth, kGroups groups)
 template <class T, int kRows, int kGroups, Left kLeft>
 void multiply_tile(std::size_t depth, const T* a, std::size_t ld_a, const T* b, std::size_t ld_b,
-                   T* c, std::size_t ld_c, bool accumulate) {
+                   T* c, std::size_t ld_c, bool accumulate, const Fetches<T>* fetches) {
   // Unrolled, the sums stay in registers; as loops, GCC keeps a copy of them in memory.
   Vec<T> sums[kRows][kGroups];
 #pragma GCC unroll 8
@@ -37,7 +44,7 @@ void multiply_tile(std::size_t depth, const T* a, std::size_t ld_a, const T* b, 
           accumulate ? Vec<T>::load(c + row * ld_c + group * kGroup<T>) : Vec<T>::zero();
     }
   }
-  for (std::size_t k = 0; k < depth; ++k) {
+  const auto add_products = [&](std::size_t k) __attribute__((always_inline)) {
     Vec<T> b_row[kGroups];
 #pragma GCC unroll 8
     for (int group = 0; group < kGroups; ++group) {
@@ -52,7 +59,16 @@ void multiply_tile(std::size_t depth, const T* a, std::size_t ld_a, const T* b, 
         sums[row][group] = fma(a_element, b_row[group], sums[row][group]);
       }
     }
+  };
+  std::size_t k = 0;
+  if (kLeft == Left::transposed && fetches != nullptr) {
+    for (; k < depth && k < fetches->lines; ++k) {
+      // Into the second cache.
+      for (const T* vector : fetches->vectors) __builtin_prefetch(vector + k * kGroup<T>, 0, 2);
+      add_products(k);
+    }
   }
+  for (; k < depth; ++k) add_products(k);
 #pragma GCC unroll 8
   for (int row = 0; row < kRows; ++row) {
 #pragma GCC unroll 8
@@ -64,7 +80,7 @@ void multiply_tile(std::size_t depth, const T* a, std::size_t ld_a, const T* b, 
 
 template <class T>
 using Tile = void (*)(std::size_t, const T*, std::size_t, const T*, std::size_t, T*, std::size_t,
-                      bool);
+                      bool, const Fetches<T>*);
 
 template <class T, int kGroups, Left kLeft>
 Tile<T> tile_of_rows(std::size_t rows) {
@@ -95,7 +111,7 @@ Tile<T> tile_of(std::size_t rows, std::size_t groups) {
 template <class T, Left kLeft>
 void multiply_rows(std::size_t rows, std::size_t depth, std::size_t groups, const T* a,
                    std::size_t ld_a, const T* b, std::size_t ld_b, T* c, std::size_t ld_c,
-                   bool accumulate) {
+                   bool accumulate, const T* const* read_next) {
   const std::size_t tiles = (rows + kTileRows - 1) / kTileRows;
   const std::size_t low = rows / tiles, higher = rows % tiles;
   const Tile<T> low_tile = tile_of<T, kLeft>(low, groups);
@@ -104,23 +120,35 @@ void multiply_rows(std::size_t rows, std::size_t depth, std::size_t groups, cons
   for (std::size_t tile = 0; tile < tiles; ++tile) {
     const bool high = tile < higher;
     const T* a_tile = kLeft == Left::by_rows ? a + row * ld_a : a + row;
-    (high ? high_tile : low_tile)(depth, a_tile, ld_a, b, ld_b, c + row * ld_c, ld_c, accumulate);
-    row += low + (high ? 1 : 0);
+    const std::size_t height = low + (high ? 1 : 0);
+    const std::size_t place = row * ld_c;
+    const Tile<T> multiply = high ? high_tile : low_tile;
+    if (kLeft == Left::by_rows || read_next == nullptr) {
+      multiply(depth, a_tile, ld_a, b, ld_b, c + place, ld_c, accumulate, nullptr);
+    } else {
+      const Fetches<T> fetches{{read_next[0] + place, read_next[1] + place, read_next[2] + place},
+                               height * ld_c / kGroup<T>};
+      multiply(depth, a_tile, ld_a, b, ld_b, c + place, ld_c, accumulate, &fetches);
+    }
+    row += height;
   }
 }
 
 // c (rows, width) = [c +] a (rows, depth) b (depth, width) for one panel of `width` columns.
+// While the last block is computed, vectors of c's layout are fetched, unless read_next is null.
 template <class T, Left kLeft>
 void multiply_panel(std::size_t rows, std::size_t depth, std::size_t width, const T* a,
                     std::size_t ld_a, const T* b, std::size_t ld_b, T* c, std::size_t ld_c,
-                    bool accumulate) {
+                    bool accumulate, const T* const* read_next) {
   for (std::size_t k = 0; k < depth; k += kDepthBlock) {
     const std::size_t block = depth - k < kDepthBlock ? depth - k : kDepthBlock;
     const T* a_block = kLeft == Left::by_rows ? a + k : a + k * ld_a;
     for (std::size_t column = 0; column < width; column += kTileGroups * kGroup<T>) {
       const std::size_t rest = (width - column) / kGroup<T>;
+      const bool last_block = k + block == depth;
       multiply_rows<T, kLeft>(rows, block, rest < kTileGroups ? rest : kTileGroups, a_block, ld_a,
-                              b + k * ld_b + column, ld_b, c + column, ld_c, accumulate || k > 0);
+                              b + k * ld_b + column, ld_b, c + column, ld_c, accumulate || k > 0,
+                              last_block && column == 0 ? read_next : nullptr);
     }
   }
 }
@@ -176,7 +204,7 @@ void dense_forward(const DenseForward<T>& layer) {
       const std::size_t rows = layer.rows - row < kRowBlock ? layer.rows - row : kRowBlock;
       const std::size_t place = row * layer.ld_a + column;
       multiply_panel<T, Left::by_rows>(rows, layer.inputs, width, layer.x + row * layer.ld_x,
-                                       layer.ld_x, w, width, z + place, layer.ld_a, false);
+                                       layer.ld_x, w, width, z + place, layer.ld_a, false, nullptr);
       finish(rows, width, layer.b + column, z + place, layer.a + place, layer.ld_a);
     }
   }
@@ -218,7 +246,7 @@ void dense_backward_input(const DenseBackwardInput<T>& layer) {
       const std::size_t depth = rest < kDepthBlock ? rest : kDepthBlock;
       transpose_weights(layer, input, width, unit, unit + depth, layer.scratch);
       multiply_panel<T, Left::by_rows>(layer.rows, depth, width, layer.d_z + unit, layer.ld_d_z,
-                                       layer.scratch, width, d, layer.ld_below, unit > 0);
+                                       layer.scratch, width, d, layer.ld_below, unit > 0, nullptr);
     }
     if (layer.z_or_a_below != nullptr) {
       derive(layer.rows, width, d, layer.ld_below, layer.z_or_a_below + input, layer.ld_below);
@@ -231,7 +259,8 @@ void dense_backward_weights(const DenseBackwardWeights<T>& layer) {
   const std::size_t width = panel_width<T>(layer.units, layer.column_begin);
   multiply_panel<T, Left::transposed>(
       layer.input_end - layer.input_begin, layer.rows, width, layer.x + layer.input_begin,
-      layer.ld_x, layer.d_z + layer.column_begin, layer.ld_d_z, layer.d_w, width, layer.accumulate);
+      layer.ld_x, layer.d_z + layer.column_begin, layer.ld_d_z, layer.d_w, width, layer.accumulate,
+      layer.read_next[0] == nullptr ? nullptr : layer.read_next);
 }
 
 template <class T>

@@ -75,6 +75,9 @@ struct DenseBackwardWeights {
   std::size_t ld_d_z;
   T* d_w;  ///< (input_end - input_begin, panel_width)
   bool accumulate;
+  /// Vectors of d_w's layout that are read next, the first null where none are: while a tile of d_w
+  /// is computed, its part of them is fetched into the second cache.
+  const T* read_next[3];
 };
 
 /// d_b = the column sums of d_z, over `columns` columns in whole groups.
