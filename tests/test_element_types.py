@@ -175,6 +175,19 @@ def test_the_first_number_that_is_not_finite_is_named(kind, dtype, value, messag
     assert same_bits(network.parameters(), before)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("kind", ["float16", "float32", "float64"])
+def test_the_first_number_that_is_not_finite_is_found_by_several_threads(kind, threads):
+    # Rows that overlap: worth several threads, and small. Row r is series[r : r + 200].
+    series = np.ones(500_000, kind)
+    X = sliding_window_view(series, 200)
+    network = mlp(200, 1, dtype="float32").network()
+    for place in (499_999, 333_333, 123_456):
+        series[place] = np.nan
+        with pytest.raises(ValueError, match=rf"row {place - 199}, column 199"):
+            network.predict(X, threads=threads)
+
+
 @pytest.mark.parametrize("kind", ["float16", "float32", "float64"])
 def test_targets_that_are_not_finite_are_refused(kind):
     y = np.ones((5000, 3), kind)

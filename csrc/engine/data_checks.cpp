@@ -18,28 +18,34 @@ namespace {
 using core::invalid;
 
 // Bytes of data between two questions: a few milliseconds of reading, also from a disk.
-constexpr std::size_t kPartBytes = std::size_t{4} << 20;
-// Elements that a second thread is worth, and that are converted at a time.
-constexpr std::size_t kElementsPerThread = std::size_t{1} << 18;
+constexpr std::size_t kPartBytes = std::size_t{1} << 20;
+// Parts that a second thread is worth: one alone reads them in a few milliseconds.
+constexpr std::size_t kPartsPerThread = 64;
+// Elements that are converted at a time.
 constexpr std::size_t kConverted = 1024;
+
+// Rows of one part.
+std::size_t part_rows(std::size_t row_bytes) { return kPartBytes / row_bytes + 1; }
+
+bool asked_to_end(const CheckOptions& options) {
+  core::InterruptPoll* const interrupt = options.interrupt;
+  return interrupt != nullptr && interrupt->due(core::InterruptPoll::Clock::now()) &&
+         interrupt->ask();
+}
 
 // Calls visit(begin, end) for one part of `rows` rows after the other.
 template <class Visit>
 void for_each_part(std::size_t rows, std::size_t row_bytes, const CheckOptions& options,
                    const Visit& visit) {
-  const std::size_t part = kPartBytes / row_bytes + 1;
+  const std::size_t part = part_rows(row_bytes);
   for (std::size_t begin = 0; begin < rows; begin += part) {
     visit(begin, std::min(begin + part, rows));
-    core::InterruptPoll* const interrupt = options.interrupt;
-    if (interrupt == nullptr || !interrupt->due(core::InterruptPoll::Clock::now())) continue;
-    if (interrupt->ask()) throw core::Interrupted{};
+    if (asked_to_end(options)) throw core::Interrupted{};
   }
 }
 
-template <class Visit>
-void for_each_part(const ConstMatrixView& matrix, const CheckOptions& options, const Visit& visit) {
-  const std::size_t row_bytes = matrix.columns() * element_size(matrix.element_type());
-  for_each_part(matrix.rows(), row_bytes, options, visit);
+std::size_t row_bytes(const ConstMatrixView& matrix) {
+  return matrix.columns() * element_size(matrix.element_type());
 }
 
 // Calls visit(row, column, value) for every element of rows [begin, end), row after row.
@@ -94,22 +100,40 @@ bool rows_finite(const ConstMatrixView& matrix, std::size_t begin, std::size_t e
   return true;
 }
 
-// Whether rows [begin, end) are finite as `dtype`, found out by several threads where that pays.
-bool part_finite(const ConstMatrixView& matrix, std::size_t begin, std::size_t end, DType dtype,
-                 int threads) {
-  const std::size_t worth = (end - begin) * matrix.columns() / kElementsPerThread;
-  const int most = static_cast<int>(std::min<std::size_t>(worth, core::kMostThreads));
-  const int workers = most < 2 ? 1 : std::min(most, core::team_size(threads, 1e18));
-  std::atomic<bool> finite{true};
+// The first rows that are not all finite as `dtype`, sought by several threads where that pays; no
+// rows where there are none.
+core::Share first_part_not_finite(const ConstMatrixView& matrix, DType dtype,
+                                  const CheckOptions& options) {
+  const bool as_double = dtype == DType::float64 && matrix.element_type() == ElementType::float64;
+  const std::size_t rows = part_rows(row_bytes(matrix));
+  const std::size_t parts = (matrix.rows() + rows - 1) / rows;
+  const auto part_of = [&](std::size_t part) {
+    return core::Share{part * rows, std::min((part + 1) * rows, matrix.rows())};
+  };
+  const double flops =
+      2.0 * static_cast<double>(matrix.rows()) * static_cast<double>(matrix.columns());
+  const std::size_t worth = std::min<std::size_t>(parts / kPartsPerThread + 1, core::kMostThreads);
+  const int workers = std::min(static_cast<int>(worth), core::team_size(options.threads, flops));
+
+  // Parts are taken in their order: all before one that is found bad are looked at too.
+  std::atomic<std::size_t> next{0};
+  std::atomic<std::size_t> first{parts};
+  std::atomic<bool> interrupted{false};
   core::run_team(workers, [&](const core::Worker& worker) {
-    const core::Share share = worker.share(end - begin);
-    const bool share_finite =
-        dtype == DType::float32
-            ? rows_finite<float>(matrix, begin + share.begin, begin + share.end)
-            : rows_finite<double>(matrix, begin + share.begin, begin + share.end);
-    if (!share_finite) finite = false;
+    while (first == parts && !interrupted) {
+      const std::size_t taken = next++;
+      if (taken >= parts) break;
+      const core::Share part = part_of(taken);
+      const bool finite = as_double ? rows_finite<double>(matrix, part.begin, part.end)
+                                    : rows_finite<float>(matrix, part.begin, part.end);
+      std::size_t lowest = first;
+      while (!finite && taken < lowest && !first.compare_exchange_weak(lowest, taken)) {
+      }
+      if (worker.index == 0 && asked_to_end(options)) interrupted = true;
+    }
   });
-  return finite;
+  if (interrupted) throw core::Interrupted{};
+  return first < parts ? part_of(first) : core::Share{0, 0};
 }
 
 void check_labels(const char* where, const LabelView& labels, std::size_t outputs,
@@ -149,7 +173,7 @@ void check_range(const char* where, const ConstMatrixView& values, Loss loss,
                   "probabilities that sum to 1; for several labels a row use "
                   "sigmoid_cross_entropy.");
   };
-  for_each_part(values, options, [&](std::size_t begin, std::size_t end) {
+  for_each_part(values.rows(), row_bytes(values), options, [&](std::size_t begin, std::size_t end) {
     for_each_value(values, begin, end, check_value);
     if (kind == TargetKind::labels) for_each_value(values, begin, end, check_sum);
   });
@@ -167,10 +191,8 @@ void check_finite(const char* where, const char* what, const ConstMatrixView& ma
                   ", expected finite numbers",
                   std::isfinite(value) ? " within the range of float32." : ".");
   };
-  for_each_part(matrix, options, [&](std::size_t begin, std::size_t end) {
-    if (part_finite(matrix, begin, end, dtype, options.threads)) return;
-    for_each_value(matrix, begin, end, check_value);
-  });
+  const core::Share part = first_part_not_finite(matrix, dtype, options);
+  for_each_value(matrix, part.begin, part.end, check_value);
 }
 
 void check_targets(const char* where, const Targets& targets, Loss loss, std::size_t rows,
