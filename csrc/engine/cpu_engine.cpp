@@ -12,6 +12,12 @@ namespace {
 // product and the update.
 constexpr std::size_t kPieceRows = 48;
 
+// Pieces a worker has room for: a gradient, and copies of theta and the state.
+constexpr std::size_t kScratchPieces = 4;
+
+template <class T>
+constexpr std::size_t kPieceSize = kPieceRows * kernels::kPanel<T>;
+
 template <class T>
 void draw_mask(const Minibatch& batch, std::size_t layer, double rate, const Rows& rows,
                std::size_t columns, T* mask, std::size_t ld_mask) {
@@ -53,7 +59,8 @@ CpuEngine<T>::CpuEngine(const NetworkSpec& spec, const ParameterLayout& layout, 
       scale_(block_rows),
       losses_(block_rows),
       transposed_(static_cast<std::size_t>(workers) * kernels::kTransposeScratch<T>),
-      gradients_(static_cast<std::size_t>(workers) * kPieceRows * kernels::kPanel<T>) {
+      pieces_(static_cast<std::size_t>(workers) * kScratchPieces * kPieceSize<T>),
+      magnitudes_(static_cast<std::size_t>(workers)) {
   for (const Dense& dense : spec.layers) {
     Layer layer;
     layer.ld = row_distance<T>(dense.units);
@@ -78,7 +85,51 @@ void CpuEngine<T>::backpropagate(const core::Worker& worker, const Minibatch& ba
     loss(share, batch);
     backward(worker, share, batch, theta);
   }
+  measure_rows(worker, share, batch);
   worker.wait();
+}
+
+template <class T>
+void CpuEngine<T>::measure_parameters(const core::Worker& worker, const T* theta) {
+  const core::Share share = worker.share(layout_.size);
+  magnitudes_[static_cast<std::size_t>(worker.index)].parameters =
+      kernels_.absolute_sum(1, share.size(), theta + share.begin, share.size());
+}
+
+template <class T>
+double CpuEngine<T>::parameter_bound() const {
+  double bound = 0.0;
+  for (const Magnitudes& worker : magnitudes_) bound += worker.parameters;
+  return bound;
+}
+
+template <class T>
+void CpuEngine<T>::measure_rows(const core::Worker& worker, const core::Share& share,
+                                const Minibatch& batch) {
+  double inputs = 0.0, d_z = 0.0;
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const Matrix<T> input = input_of(l, batch);
+    // Own rows are padded with what is finite; the caller's are not ours beyond the last input.
+    const std::size_t columns = l > 0 || input.data == x_.data() ? input.ld : spec_.inputs;
+    inputs +=
+        kernels_.absolute_sum(share.size(), columns, input.data + share.begin * input.ld, input.ld);
+    const Layer& layer = layers_[l];
+    d_z += kernels_.absolute_sum(share.size(), layer.ld, layer.d_z.data() + share.begin * layer.ld,
+                                 layer.ld);
+  }
+  Magnitudes& own = magnitudes_[static_cast<std::size_t>(worker.index)];
+  own.inputs = inputs;
+  own.d_z = d_z;
+}
+
+template <class T>
+double CpuEngine<T>::gradient_bound(const Minibatch& batch) const {
+  double inputs = 1.0, d_z = 0.0;  // a bias has an input of 1
+  for (const Magnitudes& worker : magnitudes_) {
+    inputs += worker.inputs;
+    d_z += worker.d_z;
+  }
+  return static_cast<double>(batch.rows.count) * inputs * d_z;
 }
 
 template <class T>
@@ -245,17 +296,29 @@ void CpuEngine<T>::piece_gradient(const Piece& piece, const Minibatch& batch, T*
 }
 
 template <class T>
-void CpuEngine<T>::apply(const Update<T>& update, const Piece& piece, const T* gradient) const {
-  const auto state = [&](int i) {
-    return update.state[i] == nullptr ? nullptr : update.state[i] + piece.offset;
-  };
+void CpuEngine<T>::apply(const Update<T>& update, const Piece& piece, const T* gradient, T* theta,
+                         T* const (&state)[2]) const {
   kernels_.update[update.rule]({update.hyperparameters,
                                 update.scalars,
                                 !piece.is_bias,
                                 piece.size,
-                                update.theta + piece.offset,
+                                theta,
                                 gradient,
-                                {state(0), state(1)}});
+                                {state[0], state[1]}});
+}
+
+template <class T>
+void CpuEngine<T>::apply(const Update<T>& update, const Piece& piece, const T* gradient) const {
+  const auto state = [&](int i) {
+    return update.state[i] == nullptr ? nullptr : update.state[i] + piece.offset;
+  };
+  apply(update, piece, gradient, update.theta + piece.offset, {state(0), state(1)});
+}
+
+template <class T>
+T* CpuEngine<T>::scratch(const core::Worker& worker, std::size_t place) {
+  const auto index = static_cast<std::size_t>(worker.index);
+  return pieces_.data() + (index * kScratchPieces + place) * kPieceSize<T>;
 }
 
 template <class T>
@@ -267,11 +330,37 @@ void CpuEngine<T>::gradient(const core::Worker& worker, const Minibatch& batch, 
 }
 
 template <class T>
+bool CpuEngine<T>::update_stays_finite(const core::Worker& worker, const Minibatch& batch,
+                                       const T* gradient, const Update<T>& update) {
+  bool finite = true;
+  for_each_piece(worker, [&](const Piece& piece) {
+    const T* piece_of_gradient = scratch(worker, 0);
+    if (gradient != nullptr) {
+      piece_of_gradient = gradient + piece.offset;
+    } else {
+      piece_gradient(piece, batch, scratch(worker, 0), false);
+    }
+    T* const theta = scratch(worker, 1);
+    std::copy_n(update.theta + piece.offset, piece.size, theta);
+    T* state[2] = {nullptr, nullptr};
+    for (std::size_t i = 0; i < 2; ++i) {
+      if (update.state[i] == nullptr) continue;
+      state[i] = scratch(worker, 2 + i);
+      std::copy_n(update.state[i] + piece.offset, piece.size, state[i]);
+    }
+    apply(update, piece, piece_of_gradient, theta, state);
+    for (const T* updated : {theta, state[0], state[1]}) {
+      finite = finite && (updated == nullptr || kernels_.all_finite(piece.size, updated));
+    }
+  });
+  return finite;
+}
+
+template <class T>
 void CpuEngine<T>::update(const core::Worker& worker, const Minibatch& batch,
                           const Update<T>& update) {
+  T* const gradient = scratch(worker, 0);
   for_each_piece(worker, [&](const Piece& piece) {
-    T* const gradient = gradients_.data() +
-                        static_cast<std::size_t>(worker.index) * kPieceRows * kernels::kPanel<T>;
     piece_gradient(piece, batch, gradient, false);
     apply(update, piece, gradient);
   });

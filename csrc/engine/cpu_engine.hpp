@@ -58,14 +58,28 @@ class CpuEngine {
 
   std::size_t block_rows() const { return block_rows_; }
 
+  /// Takes this worker's share of theta into parameter_bound(), which stands after a barrier.
+  void measure_parameters(const core::Worker& worker, const T* theta);
+
+  /// No parameter's magnitude was beyond this when all workers measured them.
+  double parameter_bound() const;
+
   /// Forward, loss and backpropagation of at most block_rows() rows. Ends with a barrier.
   void backpropagate(const core::Worker& worker, const Minibatch& batch, const T* theta);
 
   /// sum_i w_i L_i over the rows of the last backpropagate; the same in every worker.
   double loss_sum(const Minibatch& batch) const;
 
+  /// No element of those rows' gradient has a magnitude beyond this; the same in every worker.
+  double gradient_bound(const Minibatch& batch) const;
+
   /// Writes, or adds with `accumulate`, this worker's share of the gradient of those rows.
   void gradient(const core::Worker& worker, const Minibatch& batch, T* gradient, bool accumulate);
+
+  /// Whether update(), or update_from() where `gradient` is not null, would leave this worker's
+  /// share of theta and of the optimizer's state finite. Changes neither.
+  bool update_stays_finite(const core::Worker& worker, const Minibatch& batch, const T* gradient,
+                           const Update<T>& update);
 
   /// Updates this worker's share of theta by that gradient, which passes through the first cache
   /// in pieces and is never written to memory.
@@ -92,6 +106,13 @@ class CpuEngine {
     bool is_bias;
   };
 
+  // Sums of magnitudes that one worker took.
+  struct alignas(64) Magnitudes {
+    double parameters = 0.0;
+    double inputs = 0.0;  // of the layers, for its share of the last rows
+    double d_z = 0.0;
+  };
+
   bool drops_inputs(const Minibatch& batch) const {
     return batch.dropout != nullptr && spec_.input_dropout > 0;
   }
@@ -99,11 +120,15 @@ class CpuEngine {
   void loss(const core::Share& share, const Minibatch& batch);
   void backward(const core::Worker& worker, const core::Share& share, const Minibatch& batch,
                 const T* theta);
+  void measure_rows(const core::Worker& worker, const core::Share& share, const Minibatch& batch);
   Matrix<T> input_of(std::size_t layer, const Minibatch& batch) const;
   template <class Visit>
   void for_each_piece(const core::Worker& worker, const Visit& visit) const;
   void piece_gradient(const Piece& piece, const Minibatch& batch, T* gradient, bool accumulate);
   void apply(const Update<T>& update, const Piece& piece, const T* gradient) const;
+  void apply(const Update<T>& update, const Piece& piece, const T* gradient, T* theta,
+             T* const (&state)[2]) const;
+  T* scratch(const core::Worker& worker, std::size_t place);
 
   const NetworkSpec& spec_;
   const ParameterLayout& layout_;
@@ -118,8 +143,9 @@ class CpuEngine {
   core::AlignedBuffer<std::int32_t> labels_;
   core::AlignedBuffer<T> scale_;
   core::AlignedBuffer<T> losses_;
-  core::AlignedBuffer<T> transposed_;  // one part a worker
-  core::AlignedBuffer<T> gradients_;   // one piece a worker
+  core::AlignedBuffer<T> transposed_;   // one part a worker
+  core::AlignedBuffer<T> pieces_;       // a few pieces a worker
+  std::vector<Magnitudes> magnitudes_;  // of each worker
 };
 
 }  // namespace descend::engine

@@ -526,7 +526,8 @@ class Trainer:
         ValueError, TypeError
             If the arrays do not fit; nothing changes then.
         FloatingPointError
-            If the loss of a step is NaN or infinite; the parameters of the step before are kept.
+            If the loss of a step is NaN or infinite, or its update would overflow. That step is not
+            applied: parameters, optimizer state and ``steps`` are those of the step before.
         """
     def step(self, X: typing.Any, y: typing.Any, sample_weight: typing.Any = None) -> float:
         """
@@ -549,7 +550,7 @@ class Trainer:
         ValueError, TypeError
             If the arrays do not fit; nothing changes then.
         FloatingPointError
-            If the loss is NaN or infinite; the parameters are kept.
+            If the loss is NaN or infinite, or the update would overflow; nothing changes then.
         """
     @property
     def batch_size(self) -> int | None:
