@@ -82,7 +82,7 @@ void Barrier::wait(int count) {
 void run_team(int threads, void (*job)(void* context, const Worker& worker), void* context) {
   Barrier barrier;
 #ifdef DESCEND_HAVE_OPENMP
-  const int workers = forks_before_this_process() == 0 ? startable(threads) : 1;
+  const int workers = threads > 1 && forks_before_this_process() == 0 ? startable(threads) : 1;
   if (workers > 1) {
 #pragma omp parallel num_threads(workers)
     {

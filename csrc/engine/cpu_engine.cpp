@@ -12,11 +12,22 @@ namespace {
 // product and the update.
 constexpr std::size_t kPieceRows = 48;
 
+// At least as many rows go through the layers between two meetings, to reuse the weights.
+constexpr std::size_t kRowsTogether = 128;
+
+// Of a product that must not be given up half-way: about a tenth of a second of one thread.
+constexpr double kLongUpdateFlops = 8e9;
+
 // Pieces a worker has room for: a gradient, and copies of theta and the state.
 constexpr std::size_t kScratchPieces = 4;
 
 template <class T>
 constexpr std::size_t kPieceSize = kPieceRows * kernels::kPanel<T>;
+
+double product_flops(std::size_t rows, const LayerLayout& layer) {
+  return 2.0 * static_cast<double>(rows) * static_cast<double>(layer.inputs) *
+         static_cast<double>(layer.units);
+}
 
 template <class T>
 void draw_mask(const Minibatch& batch, std::size_t layer, double rate, const Rows& rows,
@@ -77,16 +88,24 @@ CpuEngine<T>::CpuEngine(const NetworkSpec& spec, const ParameterLayout& layout, 
 }
 
 template <class T>
-void CpuEngine<T>::backpropagate(const core::Worker& worker, const Minibatch& batch,
-                                 const T* theta) {
+bool CpuEngine<T>::backpropagate(const core::Worker& worker, core::Pace& pace,
+                                 const Minibatch& batch, const T* theta) {
   const core::Share share = worker.share(batch.rows.count);
-  if (share.size() > 0) {
-    forward(share, batch, theta);
-    loss(share, batch);
-    backward(worker, share, batch, theta);
+  // All workers go through the same number of parts, and meet at the same places.
+  const auto workers = static_cast<std::size_t>(worker.count);
+  const std::size_t longest_share = (batch.rows.count + workers - 1) / workers;
+  const auto part_rows =
+      static_cast<std::size_t>(core::Pace::kFlops / core::step_flops(1, layout_.count)) +
+      kRowsTogether;
+  for (std::size_t begin = 0; begin < longest_share; begin += part_rows) {
+    const core::Share part = {std::min(share.begin + begin, share.end),
+                              std::min(share.begin + begin + part_rows, share.end)};
+    const std::size_t longest_part = std::min(part_rows, longest_share - begin);
+    if (!propagate(worker, pace, batch, theta, part, longest_part)) return false;
   }
   measure_rows(worker, share, batch);
   worker.wait();
+  return true;
 }
 
 template <class T>
@@ -159,37 +178,60 @@ Matrix<T> CpuEngine<T>::input_of(std::size_t layer, const Minibatch& batch) cons
   return {x_.data(), ld_x_};
 }
 
+// Takes the rows of `part` through the network and back.
 template <class T>
-void CpuEngine<T>::forward(const core::Share& share, const Minibatch& batch, const T* theta) {
+bool CpuEngine<T>::propagate(const core::Worker& worker, core::Pace& pace, const Minibatch& batch,
+                             const T* theta, const core::Share& part, std::size_t longest_part) {
+  const bool has_rows = part.size() > 0;
+  if (has_rows) take_inputs(part, batch);
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    if (has_rows) forward(l, part, batch, theta);
+    if (!pace.meet_after(product_flops(longest_part, layout_.layers[l]))) return false;
+  }
+  if (has_rows) loss(part, batch);
+  for (std::size_t l = layers_.size() - 1; l > 0; --l) {
+    if (has_rows) backward(l, worker, part, batch, theta);
+    if (!pace.meet_after(product_flops(longest_part, layout_.layers[l]))) return false;
+  }
+  return true;
+}
+
+// Gathers and drops inputs where they cannot be read in place.
+template <class T>
+void CpuEngine<T>::take_inputs(const core::Share& share, const Minibatch& batch) {
   const Rows rows = batch.rows.part(share.begin, share.end);
   T* const x = x_.data() + share.begin * ld_x_;
   const Matrix<T> source = rows_of(kernels_, batch.examples.inputs, rows, x, ld_x_);
-  if (drops_inputs(batch)) {
-    T* const mask = x_mask_.data() + share.begin * ld_x_;
-    draw_mask(batch, 0, spec_.input_dropout, rows, spec_.inputs, mask, ld_x_);
-    for (std::size_t i = 0; i < rows.count; ++i) {
-      kernels_.multiply(spec_.inputs, source.data + i * source.ld, mask + i * ld_x_, x + i * ld_x_);
-    }
-  }
-  for (std::size_t l = 0; l < layers_.size(); ++l) {
-    Layer& layer = layers_[l];
-    const LayerLayout& place = layout_.layers[l];
-    const Matrix<T> input = input_of(l, batch);
-    const std::size_t offset = share.begin * layer.ld;
-    T* const a = layer.a.data() + offset;
-    kernels_.dense_forward({rows.count, place.inputs, place.units,
-                            input.data + share.begin * input.ld, input.ld, theta + place.weights,
-                            theta + place.bias,
-                            layer.z.size() > 0 ? layer.z.data() + offset : nullptr, a, layer.ld,
-                            spec_.layers[l].activation});
-    if (batch.dropout != nullptr && layer.mask.size() > 0) {
-      T* const mask = layer.mask.data() + offset;
-      draw_mask(batch, l + 1, spec_.layers[l].dropout, rows, place.units, mask, layer.ld);
-      kernels_.multiply(rows.count * layer.ld, a, mask, layer.dropped.data() + offset);
-    }
+  if (!drops_inputs(batch)) return;
+  T* const mask = x_mask_.data() + share.begin * ld_x_;
+  draw_mask(batch, 0, spec_.input_dropout, rows, spec_.inputs, mask, ld_x_);
+  for (std::size_t i = 0; i < rows.count; ++i) {
+    kernels_.multiply(spec_.inputs, source.data + i * source.ld, mask + i * ld_x_, x + i * ld_x_);
   }
 }
 
+template <class T>
+void CpuEngine<T>::forward(std::size_t l, const core::Share& share, const Minibatch& batch,
+                           const T* theta) {
+  const Rows rows = batch.rows.part(share.begin, share.end);
+  Layer& layer = layers_[l];
+  const LayerLayout& place = layout_.layers[l];
+  const Matrix<T> input = input_of(l, batch);
+  const std::size_t offset = share.begin * layer.ld;
+  T* const a = layer.a.data() + offset;
+  kernels_.dense_forward({rows.count, place.inputs, place.units,
+                          input.data + share.begin * input.ld, input.ld, theta + place.weights,
+                          theta + place.bias,
+                          layer.z.size() > 0 ? layer.z.data() + offset : nullptr, a, layer.ld,
+                          spec_.layers[l].activation});
+  if (batch.dropout != nullptr && layer.mask.size() > 0) {
+    T* const mask = layer.mask.data() + offset;
+    draw_mask(batch, l + 1, spec_.layers[l].dropout, rows, place.units, mask, layer.ld);
+    kernels_.multiply(rows.count * layer.ld, a, mask, layer.dropped.data() + offset);
+  }
+}
+
+// The losses, and d_z of the last layer.
 template <class T>
 void CpuEngine<T>::loss(const core::Share& share, const Minibatch& batch) {
   const Rows rows = batch.rows.part(share.begin, share.end);
@@ -221,46 +263,54 @@ void CpuEngine<T>::loss(const core::Share& share, const Minibatch& batch) {
   arguments.padded = true;
   arguments.losses = losses_.data() + share.begin;
   kernels_.loss[static_cast<int>(loss_)](arguments);
+  const std::size_t last = layers_.size() - 1;
+  if (const T* source = slope_source(last, share)) {
+    kernels_.activation_backward[static_cast<int>(spec_.layers[last].activation)](
+        rows.count, kernels::padded<T>(layout_.layers[last].units), arguments.d_outputs, output.ld,
+        source, output.ld);
+  }
 }
 
+// d_z of the layer below layer l.
 template <class T>
-void CpuEngine<T>::backward(const core::Worker& worker, const core::Share& share,
+void CpuEngine<T>::backward(std::size_t l, const core::Worker& worker, const core::Share& share,
                             const Minibatch& batch, const T* theta) {
-  // What f' is computed from, for this worker's rows.
-  const auto slope_source = [&](std::size_t l) -> const T* {
-    if (spec_.layers[l].activation == Activation::identity) return nullptr;
-    const Layer& layer = layers_[l];
-    return (layer.z.size() > 0 ? layer.z.data() : layer.a.data()) + share.begin * layer.ld;
-  };
-  const std::size_t last = layers_.size() - 1;
-  if (const T* source = slope_source(last)) {
-    Layer& output = layers_[last];
-    kernels_.activation_backward[static_cast<int>(spec_.layers[last].activation)](
-        share.size(), kernels::padded<T>(layout_.layers[last].units),
-        output.d_z.data() + share.begin * output.ld, output.ld, source, output.ld);
+  const LayerLayout& place = layout_.layers[l];
+  const Layer& layer = layers_[l];
+  Layer& below = layers_[l - 1];
+  T* const d_z_below = below.d_z.data() + share.begin * below.ld;
+  kernels_.dense_backward_input({share.size(), place.inputs, place.units,
+                                 layer.d_z.data() + share.begin * layer.ld, layer.ld,
+                                 theta + place.weights, slope_source(l - 1, share), d_z_below,
+                                 below.ld, spec_.layers[l - 1].activation,
+                                 transposed_.data() + static_cast<std::size_t>(worker.index) *
+                                                          kernels::kTransposeScratch<T>});
+  if (batch.dropout != nullptr && below.mask.size() > 0) {
+    kernels_.multiply(share.size() * below.ld, d_z_below,
+                      below.mask.data() + share.begin * below.ld, d_z_below);
   }
-  for (std::size_t l = last; l > 0; --l) {
-    const LayerLayout& place = layout_.layers[l];
-    const Layer& layer = layers_[l];
-    Layer& below = layers_[l - 1];
-    T* const d_z_below = below.d_z.data() + share.begin * below.ld;
-    kernels_.dense_backward_input({share.size(), place.inputs, place.units,
-                                   layer.d_z.data() + share.begin * layer.ld, layer.ld,
-                                   theta + place.weights, slope_source(l - 1), d_z_below, below.ld,
-                                   spec_.layers[l - 1].activation,
-                                   transposed_.data() + static_cast<std::size_t>(worker.index) *
-                                                            kernels::kTransposeScratch<T>});
-    if (batch.dropout != nullptr && below.mask.size() > 0) {
-      kernels_.multiply(share.size() * below.ld, d_z_below,
-                        below.mask.data() + share.begin * below.ld, d_z_below);
-    }
-  }
+}
+
+// What f' of layer l is computed from, for the rows of `share`.
+template <class T>
+const T* CpuEngine<T>::slope_source(std::size_t l, const core::Share& share) const {
+  if (spec_.layers[l].activation == Activation::identity) return nullptr;
+  const Layer& layer = layers_[l];
+  return (layer.z.size() > 0 ? layer.z.data() : layer.a.data()) + share.begin * layer.ld;
 }
 
 // Calls visit(piece) for this worker's pieces of theta; all workers' pieces together are theta.
 template <class T>
 template <class Visit>
 void CpuEngine<T>::for_each_piece(const core::Worker& worker, const Visit& visit) const {
+  for_each_piece(worker, visit, [](std::size_t, std::size_t) { return true; });
+}
+
+// The same, and panel_done(layer, width) after each panel of a layer; false ends it.
+template <class T>
+template <class Visit, class PanelDone>
+bool CpuEngine<T>::for_each_piece(const core::Worker& worker, const Visit& visit,
+                                  const PanelDone& panel_done) const {
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const LayerLayout& place = layout_.layers[l];
     const core::Share share = worker.share(place.inputs);
@@ -274,8 +324,10 @@ void CpuEngine<T>::for_each_piece(const core::Worker& worker, const Visit& visit
         visit(Piece{l, k, k_end, column, place.weights + place.inputs * column + k * width,
                     (k_end - k) * width, false});
       }
+      if (!panel_done(l, width)) return false;
     }
   }
+  return true;
 }
 
 template <class T>
@@ -322,11 +374,23 @@ T* CpuEngine<T>::scratch(const core::Worker& worker, std::size_t place) {
 }
 
 template <class T>
-void CpuEngine<T>::gradient(const core::Worker& worker, const Minibatch& batch, T* gradient,
-                            bool accumulate) {
-  for_each_piece(worker, [&](const Piece& piece) {
-    piece_gradient(piece, batch, gradient + piece.offset, accumulate);
-  });
+bool CpuEngine<T>::gradient(const core::Worker& worker, core::Pace& pace, const Minibatch& batch,
+                            T* gradient, bool accumulate) {
+  return for_each_piece(
+      worker,
+      [&](const Piece& piece) {
+        piece_gradient(piece, batch, gradient + piece.offset, accumulate);
+      },
+      [&](std::size_t l, std::size_t width) {
+        const LayerLayout& place = layout_.layers[l];
+        return pace.meet_after(product_flops(batch.rows.count, place) / worker.count *
+                               static_cast<double>(width) / static_cast<double>(place.units));
+      });
+}
+
+template <class T>
+bool CpuEngine<T>::updates_long(std::size_t rows) const {
+  return 2.0 * static_cast<double>(rows) * static_cast<double>(layout_.count) > kLongUpdateFlops;
 }
 
 template <class T>

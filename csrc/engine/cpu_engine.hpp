@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.hpp"
+#include "core/meeting_point.hpp"
 #include "core/thread_team.hpp"
 #include "descend/loss.hpp"
 #include "descend/network.hpp"
@@ -64,8 +65,10 @@ class CpuEngine {
   /// No parameter's magnitude was beyond this when all workers measured them.
   double parameter_bound() const;
 
-  /// Forward, loss and backpropagation of at most block_rows() rows. Ends with a barrier.
-  void backpropagate(const core::Worker& worker, const Minibatch& batch, const T* theta);
+  /// Forward, loss and backpropagation of at most block_rows() rows. Ends with a barrier. Returns
+  /// whether it came to its end: the workers meet where that is long, and may give up.
+  bool backpropagate(const core::Worker& worker, core::Pace& pace, const Minibatch& batch,
+                     const T* theta);
 
   /// sum_i w_i L_i over the rows of the last backpropagate; the same in every worker.
   double loss_sum(const Minibatch& batch) const;
@@ -73,8 +76,13 @@ class CpuEngine {
   /// No element of those rows' gradient has a magnitude beyond this; the same in every worker.
   double gradient_bound(const Minibatch& batch) const;
 
-  /// Writes, or adds with `accumulate`, this worker's share of the gradient of those rows.
-  void gradient(const core::Worker& worker, const Minibatch& batch, T* gradient, bool accumulate);
+  /// Writes, or adds with `accumulate`, this worker's share of the gradient of those rows. Returns
+  /// whether it came to its end, as backpropagate() does.
+  bool gradient(const core::Worker& worker, core::Pace& pace, const Minibatch& batch, T* gradient,
+                bool accumulate);
+
+  /// Whether update(), which cannot be given up half-way, would take long for so many rows.
+  bool updates_long(std::size_t rows) const;
 
   /// Whether update(), or update_from() where `gradient` is not null, would leave this worker's
   /// share of theta and of the optimizer's state finite. Changes neither.
@@ -116,14 +124,21 @@ class CpuEngine {
   bool drops_inputs(const Minibatch& batch) const {
     return batch.dropout != nullptr && spec_.input_dropout > 0;
   }
-  void forward(const core::Share& share, const Minibatch& batch, const T* theta);
+  bool propagate(const core::Worker& worker, core::Pace& pace, const Minibatch& batch,
+                 const T* theta, const core::Share& part, std::size_t longest_part);
+  void take_inputs(const core::Share& share, const Minibatch& batch);
+  void forward(std::size_t l, const core::Share& share, const Minibatch& batch, const T* theta);
   void loss(const core::Share& share, const Minibatch& batch);
-  void backward(const core::Worker& worker, const core::Share& share, const Minibatch& batch,
-                const T* theta);
+  void backward(std::size_t l, const core::Worker& worker, const core::Share& share,
+                const Minibatch& batch, const T* theta);
+  const T* slope_source(std::size_t l, const core::Share& share) const;
   void measure_rows(const core::Worker& worker, const core::Share& share, const Minibatch& batch);
   Matrix<T> input_of(std::size_t layer, const Minibatch& batch) const;
   template <class Visit>
   void for_each_piece(const core::Worker& worker, const Visit& visit) const;
+  template <class Visit, class PanelDone>
+  bool for_each_piece(const core::Worker& worker, const Visit& visit,
+                      const PanelDone& panel_done) const;
   void piece_gradient(const Piece& piece, const Minibatch& batch, T* gradient, bool accumulate);
   void apply(const Update<T>& update, const Piece& piece, const T* gradient) const;
   void apply(const Update<T>& update, const Piece& piece, const T* gradient, T* theta,

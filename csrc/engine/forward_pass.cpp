@@ -1,10 +1,12 @@
 #include "engine/forward_pass.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
-#include <vector>
 
 #include "core/aligned_buffer.hpp"
+#include "core/float_environment.hpp"
+#include "core/interrupt_poll.hpp"
 #include "core/thread_team.hpp"
 #include "kernels/dispatch.hpp"
 
@@ -19,32 +21,42 @@ constexpr std::size_t kRowsTogether = 96;
 // A few milliseconds of work.
 constexpr std::size_t kFlopsBetweenQuestions = std::size_t{1} << 29;
 
-// One worker's two buffers, between which the activations of a block of rows go to and fro.
+// Elements of a few rows' activations that the stack has room for.
+constexpr std::size_t kFewElements = 1024;
+
+double forward_flops(std::size_t rows, const ParameterLayout& layout) {
+  return 2.0 * static_cast<double>(rows) * static_cast<double>(layout.count);
+}
+
+// One worker's way through the layers: the activations of a block of rows go to and fro between
+// two buffers.
 template <class T>
 class ForwardPass {
  public:
-  ForwardPass(const NetworkSpec& spec, const ParameterLayout& layout, std::size_t rows)
-      : spec_(spec), layout_(layout), rows_(std::min(rows, kRowsTogether)) {
-    ld_ = row_distance<T>(spec.inputs);
+  ForwardPass(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta)
+      : spec_(spec), layout_(layout), theta_(theta), ld_(row_distance<T>(spec.inputs)) {
     for (const LayerLayout& layer : layout.layers) {
       ld_ = std::max(ld_, row_distance<T>(layer.units));
     }
-    buffers_[0] = core::AlignedBuffer<T>(rows_ * ld_);
-    buffers_[1] = core::AlignedBuffer<T>(rows_ * ld_);
   }
 
-  std::size_t block_rows() const { return rows_; }
+  /// Elements of one buffer for `rows` rows.
+  std::size_t buffer_size(std::size_t rows) const { return rows * ld_; }
 
-  /// The last layer's a (rows.count, outputs) for at most block_rows() rows.
-  Matrix<T> run(const T* theta, const ConstMatrixView& inputs, const Rows& rows) {
+  /// The last layer's a (rows.count, outputs), in one of the `buffers`. `goes_on` is asked after
+  /// each layer; null where it says no.
+  template <class GoesOn>
+  Matrix<T> run(const ConstMatrixView& inputs, const Rows& rows, T* const (&buffers)[2],
+                const GoesOn& goes_on) const {
     const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
-    Matrix<T> x = rows_of(kernels, inputs, rows, buffers_[1].data(), ld_);
+    Matrix<T> x = rows_of(kernels, inputs, rows, buffers[1], ld_);
     for (std::size_t l = 0; l < layout_.layers.size(); ++l) {
       const LayerLayout& layer = layout_.layers[l];
-      T* const a = buffers_[l % 2].data();
+      T* const a = buffers[l % 2];
       kernels.dense_forward({rows.count, layer.inputs, layer.units, x.data, x.ld,
-                             theta + layer.weights, theta + layer.bias, nullptr, a, ld_,
+                             theta_ + layer.weights, theta_ + layer.bias, nullptr, a, ld_,
                              spec_.layers[l].activation});
+      if (!goes_on()) return {nullptr, 0};
       x = {a, ld_};
     }
     return x;
@@ -53,44 +65,65 @@ class ForwardPass {
  private:
   const NetworkSpec& spec_;
   const ParameterLayout& layout_;
-  std::size_t rows_;
+  const T* theta_;
   std::size_t ld_;
-  core::AlignedBuffer<T> buffers_[2];
 };
 
-// Calls visit(rows, outputs) for blocks of all `rows` rows of `inputs`, in several threads.
+// Calls visit(rows, outputs) for blocks of all `rows` rows of `inputs`, in several threads. The
+// calling thread asks `interrupted` now and then. Returns false, some rows left out, where it says
+// yes.
 template <class T, class Visit>
-void for_each_block(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
-                    const ConstMatrixView& inputs, int threads, const Visit& visit) {
-  const double flops = 2.0 * static_cast<double>(inputs.rows()) * static_cast<double>(layout.count);
-  const int workers = std::min(core::team_size(threads, flops),
-                               static_cast<int>(std::min<std::size_t>(inputs.rows(), 1u << 20)));
-  std::vector<ForwardPass<T>> passes;
-  passes.reserve(static_cast<std::size_t>(workers));
-  for (int worker = 0; worker < workers; ++worker) {
-    passes.emplace_back(spec, layout, inputs.rows());
+bool for_each_block(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
+                    const ConstMatrixView& inputs, int threads,
+                    const std::function<bool()>& interrupted, const Visit& visit) {
+  const ForwardPass<T> pass(spec, layout, theta);
+  const std::size_t block_rows = std::min(inputs.rows(), kRowsTogether);
+  const std::size_t size = pass.buffer_size(block_rows);
+  const double flops = forward_flops(inputs.rows(), layout);
+  if (inputs.rows() == block_rows && size <= kFewElements && core::team_size(threads, flops) == 1) {
+    const core::FlushToZero flush;
+    alignas(64) T few[2][kFewElements];
+    const Rows rows{nullptr, 0, inputs.rows()};
+    visit(rows, pass.run(inputs, rows, {few[0], few[1]}, [] { return true; }));
+    return true;
   }
+  const auto workers = static_cast<int>(std::min<std::size_t>(
+      static_cast<std::size_t>(core::team_size(threads, flops)), inputs.rows()));
+  core::AlignedBuffer<T> buffers(2 * size * static_cast<std::size_t>(workers));
+  core::InterruptPoll poll(interrupted);
+  std::atomic<bool> ended{false};
   core::run_team(workers, [&](const core::Worker& worker) {
-    ForwardPass<T>& pass = passes[static_cast<std::size_t>(worker.index)];
+    const auto goes_on = [&] {
+      if (worker.index == 0 && poll.due(core::InterruptPoll::Clock::now()) && poll.ask()) {
+        ended = true;
+      }
+      return !ended;
+    };
+    T* const own = buffers.data() + 2 * size * static_cast<std::size_t>(worker.index);
     const core::Share share = worker.share(inputs.rows());
-    for (std::size_t row = share.begin; row < share.end; row += pass.block_rows()) {
-      const Rows rows{nullptr, row, std::min(pass.block_rows(), share.end - row)};
-      visit(rows, pass.run(theta, inputs, rows));
+    for (std::size_t row = share.begin; row < share.end; row += block_rows) {
+      const Rows rows{nullptr, row, std::min(block_rows, share.end - row)};
+      const Matrix<T> outputs = pass.run(inputs, rows, {own, own + size}, goes_on);
+      if (outputs.data == nullptr) return;
+      visit(rows, outputs);
     }
   });
+  return !ended;
 }
 
 }  // namespace
 
 template <class T>
-void predict(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
-             const ConstMatrixView& inputs, const MatrixView& outputs, int threads) {
+bool predict(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
+             const ConstMatrixView& inputs, const MatrixView& outputs, int threads,
+             const std::function<bool()>& interrupted) {
   T* const out = static_cast<T*>(outputs.data());
-  for_each_block(spec, layout, theta, inputs, threads, [&](const Rows& rows, const Matrix<T>& a) {
-    for (std::size_t i = 0; i < rows.count; ++i) {
-      std::copy_n(a.data + i * a.ld, outputs.columns(), out + rows[i] * outputs.row_stride());
-    }
-  });
+  return for_each_block(
+      spec, layout, theta, inputs, threads, interrupted, [&](const Rows& rows, const Matrix<T>& a) {
+        for (std::size_t i = 0; i < rows.count; ++i) {
+          std::copy_n(a.data + i * a.ld, outputs.columns(), out + rows[i] * outputs.row_stride());
+        }
+      });
 }
 
 template <class T>
@@ -110,7 +143,7 @@ std::optional<double> mean_loss(const NetworkSpec& spec, const ParameterLayout& 
   const std::size_t part_rows = kRowsTogether + kFlopsBetweenQuestions / (2 * layout.count);
   for (std::size_t first = 0; first < count; first += part_rows) {
     const std::size_t end = std::min(first + part_rows, count);
-    for_each_block(spec, layout, theta, examples.inputs.rows(first, end), threads,
+    for_each_block(spec, layout, theta, examples.inputs.rows(first, end), threads, {},
                    [&](const Rows& part, const Matrix<T>& f) {
                      const Rows rows{nullptr, first + part.first, part.count};
                      kernels::LossArguments<T> arguments{};
@@ -137,10 +170,12 @@ std::optional<double> mean_loss(const NetworkSpec& spec, const ParameterLayout& 
   return sum / weight_sum(examples.weights, {nullptr, 0, count});
 }
 
-template void predict<float>(const NetworkSpec&, const ParameterLayout&, const float*,
-                             const ConstMatrixView&, const MatrixView&, int);
-template void predict<double>(const NetworkSpec&, const ParameterLayout&, const double*,
-                              const ConstMatrixView&, const MatrixView&, int);
+template bool predict<float>(const NetworkSpec&, const ParameterLayout&, const float*,
+                             const ConstMatrixView&, const MatrixView&, int,
+                             const std::function<bool()>&);
+template bool predict<double>(const NetworkSpec&, const ParameterLayout&, const double*,
+                              const ConstMatrixView&, const MatrixView&, int,
+                              const std::function<bool()>&);
 template std::optional<double> mean_loss<float>(const NetworkSpec&, const ParameterLayout&,
                                                 const float*, const Examples&, Loss, int,
                                                 const std::function<bool()>&);

@@ -17,35 +17,27 @@ std::optional<StopReason> condition_met(const EpochPlan& plan, std::size_t steps
   return std::nullopt;
 }
 
-// Where the workers meet, and now and then wait while worker 0 asks whether to go on. What it asks,
-// such as a signal's handler, may use the network: nobody works on it then, and it is not locked.
-// Between two waits here there must be another barrier, by which all have read the first's answer.
-class MeetingPoint {
+// What the workers ask where they meet. It may use the network, such as a signal's handler does:
+// nobody works on it then, and it is not locked.
+class Question {
  public:
-  MeetingPoint(const EpochPlan& plan, EpochOutcome& outcome) : plan_(plan), outcome_(outcome) {}
+  explicit Question(const EpochPlan& plan) : plan_(plan) {}
 
-  void wait(const core::Worker& worker) {
-    if (worker.index == 0) due_ = plan_.interrupt->due(Clock::now());
-    worker.wait();
-    if (!due_) return;
-    if (worker.index == 0) {
-      const std::size_t writers = plan_.lock->mutex()->writers();
-      plan_.lock->unlock();
-      if (plan_.interrupt->ask()) outcome_.stop = StopReason::interrupted;
-      plan_.lock->lock();
-      if (plan_.lock->mutex()->writers() != writers + 1) ++parameter_sets_;
-    }
-    worker.wait();
+  bool ask() {
+    const std::size_t writers = plan_.lock->mutex()->writers();
+    plan_.lock->unlock();
+    const bool interrupted = plan_.interrupt->ask();
+    plan_.lock->lock();
+    if (plan_.lock->mutex()->writers() != writers + 1) ++parameter_sets_;
+    return interrupted;
   }
 
   /// How many times the parameters became others than the last step's: before the first step, and
-  /// where somebody set them during a wait.
+  /// where somebody set them meanwhile.
   std::size_t parameter_sets() const { return parameter_sets_; }
 
  private:
   const EpochPlan& plan_;
-  EpochOutcome& outcome_;
-  bool due_ = false;
   std::size_t parameter_sets_ = 1;
 };
 
@@ -92,41 +84,55 @@ struct BlockSums {
   double gradient_bound = 0.0;  // no element of the gradient has a magnitude beyond this
 };
 
-// The gradient of a minibatch of more than a block, block after block, into `gradient`.
-// The same in every worker. An interrupt ends it, as `stop` then says.
+// The gradient of a long minibatch, block after block, into `gradient`. The same in every worker;
+// nothing where it is interrupted.
 template <class T>
-BlockSums gradient_in_blocks(engine::CpuEngine<T>& engine, const core::Worker& worker,
-                             const engine::Minibatch& batch, const T* theta, T* gradient,
-                             MeetingPoint& meeting_point, const std::optional<StopReason>& stop) {
+std::optional<BlockSums> gradient_in_blocks(engine::CpuEngine<T>& engine,
+                                            const core::Worker& worker, core::Pace& pace,
+                                            const engine::Minibatch& batch, const T* theta,
+                                            T* gradient) {
   BlockSums sums;
-  for (std::size_t first = 0; first < batch.rows.count && !stop; first += engine::kBlockRows) {
+  for (std::size_t first = 0; first < batch.rows.count; first += engine::kBlockRows) {
     engine::Minibatch block = batch;
     block.rows = batch.rows.part(first, std::min(first + engine::kBlockRows, batch.rows.count));
-    engine.backpropagate(worker, block, theta);
+    if (!engine.backpropagate(worker, pace, block, theta)) return std::nullopt;
     sums.loss += engine.loss_sum(block);
     sums.gradient_bound += engine.gradient_bound(block);
-    engine.gradient(worker, block, gradient, first > 0);
-    if (first + block.rows.count < batch.rows.count) {
-      meeting_point.wait(worker);
-    } else {
-      worker.wait();
-    }
+    if (!engine.gradient(worker, pace, block, gradient, first > 0)) return std::nullopt;
+    if (!pace.meet()) return std::nullopt;
   }
   return sums;
 }
 
+// The same of a minibatch whose gradient is summed at its update.
+template <class T>
+std::optional<BlockSums> backpropagated(engine::CpuEngine<T>& engine, const core::Worker& worker,
+                                        core::Pace& pace, const engine::Minibatch& batch,
+                                        const T* theta) {
+  if (!engine.backpropagate(worker, pace, batch, theta)) return std::nullopt;
+  return BlockSums{engine.loss_sum(batch), engine.gradient_bound(batch)};
+}
+
 }  // namespace
+
+template <class T>
+bool takes_long(const engine::CpuEngine<T>& engine, std::size_t rows) {
+  return rows > engine::kBlockRows || engine.updates_long(rows);
+}
 
 template <class T>
 EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
                        const Optimizer& optimizer, T* theta, T* const (&state)[2], T* gradient,
                        int workers, engine::GrowthBound& growth) {
   EpochOutcome outcome;
-  MeetingPoint meeting_point(plan, outcome);
+  Question question(plan);
+  core::MeetingPoint meeting_point(*plan.interrupt, [&question] { return question.ask(); });
   std::atomic<bool> overflow{false};
   engine::GrowthBound grown = growth;
   core::run_team(workers, [&](const core::Worker& worker) {
+    core::Pace pace(meeting_point, worker);
     OverflowGuard<T> guard(engine, worker, growth, overflow);
+    bool interrupted = false;
     std::size_t steps = 0;
     for (std::size_t first = 0; first < plan.rows.count; first += plan.batch_rows) {
       const engine::Rows rows =
@@ -137,47 +143,48 @@ EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
       const std::uint64_t step = plan.steps_before + steps + 1;
       const engine::Update<T> update = engine::prepare_update(optimizer, step, theta, state);
 
-      const bool in_blocks = rows.count > engine::kBlockRows;
-      BlockSums sums;
-      if (in_blocks) {
-        sums =
-            gradient_in_blocks(engine, worker, batch, theta, gradient, meeting_point, outcome.stop);
-        if (outcome.stop) break;
-      } else {
-        engine.backpropagate(worker, batch, theta);
-        sums = {engine.loss_sum(batch), engine.gradient_bound(batch)};
-      }
-      if (!std::isfinite(sums.loss)) {
-        if (worker.index == 0) outcome.non_finite_loss = sums.loss / weight;
+      const bool is_long = takes_long(engine, rows.count);
+      const auto sums = is_long
+                            ? gradient_in_blocks<T>(engine, worker, pace, batch, theta, gradient)
+                            : backpropagated<T>(engine, worker, pace, batch, theta);
+      interrupted = !sums;
+      if (interrupted) break;
+      if (!std::isfinite(sums->loss)) {
+        if (worker.index == 0) outcome.non_finite_loss = sums->loss / weight;
         break;
       }
-      if (!guard.admits(step, batch, sums.gradient_bound, in_blocks ? gradient : nullptr, update,
-                        meeting_point.parameter_sets())) {
+      if (!guard.admits(step, batch, sums->gradient_bound, is_long ? gradient : nullptr, update,
+                        question.parameter_sets())) {
         if (worker.index == 0) outcome.overflow = true;
         break;
       }
-      if (in_blocks) {
+      if (is_long) {
         engine.update_from(worker, gradient, update);
       } else {
         engine.update(worker, batch, update);
       }
       ++steps;
       if (worker.index == 0) {
-        outcome.loss_sum += sums.loss;
+        outcome.loss_sum += sums->loss;
         outcome.weight_sum += weight;
         outcome.steps = steps;
         outcome.rows += rows.count;
         outcome.stop = condition_met(plan, steps);
       }
-      meeting_point.wait(worker);
-      if (outcome.stop) break;
+      interrupted = !pace.meet();
+      if (interrupted || outcome.stop) break;
     }
-    if (worker.index == 0) grown = guard.growth();
+    if (worker.index == 0) {
+      if (interrupted) outcome.stop = StopReason::interrupted;
+      grown = guard.growth();
+    }
   });
   growth = grown;
   return outcome;
 }
 
+template bool takes_long<float>(const engine::CpuEngine<float>&, std::size_t);
+template bool takes_long<double>(const engine::CpuEngine<double>&, std::size_t);
 template EpochOutcome run_steps<float>(engine::CpuEngine<float>&, const EpochPlan&,
                                        const Optimizer&, float*, float* const (&)[2], float*, int,
                                        engine::GrowthBound&);

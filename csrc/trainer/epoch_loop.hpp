@@ -39,8 +39,14 @@ struct EpochOutcome {
   bool overflow = false;                  ///< of the update after `steps` steps, not applied
 };
 
+/// Whether the gradient of a step of so many rows stands in memory, block after block, so that it
+/// can be given up half-way.
+template <class T>
+bool takes_long(const engine::CpuEngine<T>& engine, std::size_t rows);
+
 /// Runs the plan's steps with `workers` threads, changing theta and the optimizer's state, which
-/// stay finite. `growth` is that of all steps the state has seen.
+/// stay finite. `gradient` is of theta's size where a step takes long. `growth` is that of all
+/// steps the state has seen.
 template <class T>
 EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
                        const Optimizer& optimizer, T* theta, T* const (&state)[2], T* gradient,

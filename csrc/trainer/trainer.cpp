@@ -30,7 +30,7 @@ using network::CheckedExamples;
 template <class T>
 struct Memory {
   core::AlignedBuffer<T> state[2];  // of the optimizer
-  core::AlignedBuffer<T> gradient;  // where a minibatch is longer than a block
+  core::AlignedBuffer<T> gradient;  // where a step takes long
   std::unique_ptr<engine::CpuEngine<T>> engine;
   int engine_workers = 0;
 };
@@ -188,14 +188,14 @@ int Trainer::State::reserve(std::size_t batch_rows) {
   network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
     Memory<T>& memory = this->memory<T>();
-    if (batch_rows > engine::kBlockRows && memory.gradient.size() == 0) {
-      memory.gradient = core::AlignedBuffer<T>(network_->layout.size);
-    }
     if (memory.engine == nullptr || memory.engine->block_rows() < block_rows ||
         memory.engine_workers < workers) {
       memory.engine = std::make_unique<engine::CpuEngine<T>>(network_->spec, network_->layout,
                                                              loss_, block_rows, workers);
       memory.engine_workers = workers;
+    }
+    if (trainer::takes_long(*memory.engine, batch_rows) && memory.gradient.size() == 0) {
+      memory.gradient = core::AlignedBuffer<T>(network_->layout.size);
     }
   });
   return workers;
