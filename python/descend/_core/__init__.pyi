@@ -66,7 +66,7 @@ class SGD:
         """
     def update(self, theta: numpy.ndarray, gradient: numpy.ndarray, state: OptimizerState) -> None:
         """
-        Apply one step to ``theta`` in place, in one fused pass.
+        Apply one step to ``theta`` in place, in one fused pass, by several threads where it is large.
         
         Parameters
         ----------
@@ -129,7 +129,7 @@ class AdaGrad:
         """
     def update(self, theta: numpy.ndarray, gradient: numpy.ndarray, state: OptimizerState) -> None:
         """
-        Apply one step to ``theta`` in place, in one fused pass.
+        Apply one step to ``theta`` in place, in one fused pass, by several threads where it is large.
         
         Parameters
         ----------
@@ -188,7 +188,7 @@ class RMSProp:
         """
     def update(self, theta: numpy.ndarray, gradient: numpy.ndarray, state: OptimizerState) -> None:
         """
-        Apply one step to ``theta`` in place, in one fused pass.
+        Apply one step to ``theta`` in place, in one fused pass, by several threads where it is large.
         
         Parameters
         ----------
@@ -255,7 +255,7 @@ class Adam:
         """
     def update(self, theta: numpy.ndarray, gradient: numpy.ndarray, state: OptimizerState) -> None:
         """
-        Apply one step to ``theta`` in place, in one fused pass.
+        Apply one step to ``theta`` in place, in one fused pass, by several threads where it is large.
         
         Parameters
         ----------
@@ -318,7 +318,7 @@ class AdamW:
         """
     def update(self, theta: numpy.ndarray, gradient: numpy.ndarray, state: OptimizerState) -> None:
         """
-        Apply one step to ``theta`` in place, in one fused pass.
+        Apply one step to ``theta`` in place, in one fused pass, by several threads where it is large.
         
         Parameters
         ----------
