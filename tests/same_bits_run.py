@@ -5,6 +5,7 @@ One line a configuration and number of threads; test_same_bits.py compares the l
 
 import hashlib
 import sys
+from dataclasses import replace
 
 import numpy as np
 
@@ -32,8 +33,9 @@ def configuration(index):
     """Return the data and the trainer's options of configuration ``index``."""
     rng = np.random.default_rng(index)
     depth = rng.integers(1, 5)
-    # Every tenth is wide enough to be worth several threads, or has a batch of many rows.
-    wide, long = index % 10 == 0, index % 10 == 5
+    # Every tenth is wide enough to be worth several threads, or has a batch of many rows, or
+    # numbers near the smallest normal one.
+    wide, long, tiny = (index % 10 == rest for rest in (0, 5, 8))
     widest = 200 if wide else 70
     widths = rng.integers(1, widest, depth + 1).tolist()
     activations = rng.choice(sorted(ACTIVATIONS), depth).tolist()
@@ -55,6 +57,8 @@ def configuration(index):
         weights=bool(rng.integers(2)),
         as_labels=bool(rng.integers(2)),
     )
+    if tiny:
+        case = replace(case, X=case.X * 10 * np.finfo(case.X.dtype).tiny)
     batch_size = None if long else [None, 1 + rows // 9, 32, 64, 128][rng.integers(5)]
     optimizer = OPTIMIZERS[rng.integers(len(OPTIMIZERS))]
     return case, {"optimizer": optimizer, "batch_size": batch_size, "seed": index}

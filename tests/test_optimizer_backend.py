@@ -227,3 +227,23 @@ def test_hyperparameters_cannot_be_changed(name):
     optimizer = getattr(ds, name)()
     with pytest.raises(AttributeError):
         optimizer.learning_rate = -1.0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_large_vector_is_updated_as_its_parts_are(name, dtype):
+    # Large enough for several threads, and no whole number of any group; the parts are not.
+    rng = np.random.default_rng(0)
+    theta, gradient = rng.normal(size=(2, 2_000_003)).astype(dtype)
+    optimizer = getattr(ds, name)()
+    parts = [np.array(part) for part in np.array_split(theta, 30)]
+    state, states = optimizer.init(theta), [optimizer.init(part) for part in parts]
+    for _ in range(2):
+        optimizer.update(theta, gradient, state)
+        for part, part_gradient, part_state in zip(
+            parts, np.array_split(gradient, 30), states, strict=True
+        ):
+            optimizer.update(part, part_gradient, part_state)
+    assert same_bits(theta, np.concatenate(parts))
+    for index, vector in enumerate(state.vectors):
+        assert same_bits(vector, np.concatenate([part.vectors[index] for part in states]))

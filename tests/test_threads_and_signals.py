@@ -205,22 +205,59 @@ def test_an_interrupt_ends_a_long_call_soon(call, threads):
     assert run.steps == before + 5
 
 
-def test_an_interrupt_within_a_long_step_changes_nothing():
-    # One step of batch gradient descent that takes several seconds.
-    X, y = np.ones((500_000, 64), "float32"), np.zeros(500_000, "uint8")
-    network = ds.Network.mlp([64, 2048, 10])
-    run = ds.Trainer(network, loss="softmax_cross_entropy", batch_size=None, threads=1)
+# Calls that take many seconds in one thread: many rows, or few of a wide network.
+MANY = np.ones((300_000, 64), "float32"), np.zeros(300_000, "uint8")
+FEW = np.ones((600, 4096), "float32"), np.zeros(600, "uint8")
+SIZES = {"many rows": [64, 2048, 10], "a wide network": [4096, 4096, 4096, 10]}
+DATA = {"many rows": MANY, "a wide network": FEW}
+LONG_STEPS = {
+    "fit": lambda run, X, y: run.fit(X, y),
+    "step": lambda run, X, y: run.step(X, y),
+    "predict": lambda run, X, y: run.network.predict(np.tile(X, (5, 1)), threads=1),
+    "loss_and_gradient": lambda run, X, y: run.network.loss_and_gradient(X, y, run.loss, threads=1),
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("call", LONG_STEPS)
+def test_an_interrupt_within_long_work_changes_nothing(call, size):
+    X, y = DATA[size]
+    network = ds.Network.mlp(SIZES[size], init="he_uniform")
+    options = {"loss": "softmax_cross_entropy", "optimizer": ds.SGD(), "batch_size": None}
+    run = ds.Trainer(network, threads=1, **options)
     before = network.parameters()
     timer, sent = interrupt_after(0.5)
     with pytest.raises(KeyboardInterrupt):
-        run.fit(X, y)
+        LONG_STEPS[call](run, X, y)
     noticed = time.perf_counter()
     timer.join()
     assert noticed - sent[0] < SOON
     assert run.steps == 0
-    for (weights, bias), (old_weights, old_bias) in zip(network.parameters(), before, strict=True):
-        assert np.array_equal(weights, old_weights)
-        assert np.array_equal(bias, old_bias)
+    assert same_bits(network.parameters(), before)
+    few = np.arange(3)
+    twin = ds.Trainer(ds.Network.mlp(SIZES[size], init="he_uniform"), threads=1, **options)
+    assert run.step(X[few], y[few]) == twin.step(X[few], y[few])
+    assert same_bits(network.predict(X[few]), twin.network.predict(X[few]))
+
+
+def test_a_handler_that_raises_nothing_does_not_spoil_a_prediction():
+    network = ds.Network.mlp(SIZES["many rows"])
+    expected = network.predict(MANY[0])
+    calls = []
+
+    def handle(*_):
+        calls.append(network.predict(MANY[0][:1]))
+
+    earlier = signal.signal(signal.SIGINT, handle)
+    try:
+        timer, _ = interrupt_after(0.1)
+        assert same_bits(network.predict(MANY[0]), expected)
+        timer.join()
+        loss, _ = network.loss_and_gradient(np.ones((4, 64)), np.zeros(4, "uint8"), CASE.loss)
+        assert np.isfinite(loss)
+    finally:
+        signal.signal(signal.SIGINT, earlier)
+    assert len(calls) == 1
 
 
 def test_a_signal_handler_may_use_the_network_during_training():

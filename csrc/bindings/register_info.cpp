@@ -2,6 +2,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <new>
+
 #include "bindings/register.hpp"
 #include "descend/descend.hpp"
 
@@ -15,6 +17,10 @@ void register_errors(py::module_&) {
       if (pointer) std::rethrow_exception(pointer);
     } catch (const NonFiniteLoss& error) {
       py::set_error(PyExc_FloatingPointError, error.what());
+    } catch (const std::bad_alloc&) {
+      py::set_error(PyExc_MemoryError,
+                    "descend: there is not enough memory for this call; the parameters are those "
+                    "of the last step done. Fewer rows at a time or float32 need less.");
     } catch (const FileError& error) {
       // With errno, OSError becomes FileNotFoundError, PermissionError and so on.
       py::set_error(PyExc_OSError, py::make_tuple(error.error_number(), error.what()));

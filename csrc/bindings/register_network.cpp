@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include <limits>
+#include <utility>
 
 #include "bindings/arrays.hpp"
 #include "bindings/initialised.hpp"
@@ -82,6 +83,29 @@ VectorView view_of(const Network& network, py::array& flat) {
   return {flat.mutable_data(), network.spec().dtype, network.parameter_count()};
 }
 
+// Whether Ctrl-C waits for its handler, which must not run here: the network is locked. Called
+// without the GIL.
+bool ctrl_c_came() {
+  const py::gil_scoped_acquire acquire;
+  if (PyOS_InterruptOccurred() == 0) return false;
+  PyErr_SetInterrupt();  // asking has taken it away
+  return true;
+}
+
+// Does work(interrupted) without the GIL, again where Ctrl-C ended it and its handler raised
+// nothing.
+template <class Work>
+void until_not_interrupted(const Work& work) {
+  bool ended = false;
+  do {
+    {
+      const py::gil_scoped_release release;
+      work([&ended] { return ended = ctrl_c_came(); });
+    }
+    if (ended && PyErr_CheckSignals() != 0) throw py::error_already_set();
+  } while (std::exchange(ended, false));
+}
+
 py::array predict(const Network& network, py::handle inputs, py::handle threads) {
   constexpr const char* kWhere = "Network.predict";
   const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
@@ -90,10 +114,8 @@ py::array predict(const Network& network, py::handle inputs, py::handle threads)
   py::array outputs = new_array(dtype, {static_cast<py::ssize_t>(x.view.rows()),
                                         static_cast<py::ssize_t>(network.outputs())});
   const MatrixView view(outputs.mutable_data(), dtype, x.view.rows(), network.outputs());
-  {
-    const py::gil_scoped_release release;
-    network.predict(x.view, view, thread_count);
-  }
+  until_not_interrupted(
+      [&](const auto& interrupted) { network.predict(x.view, view, thread_count, interrupted); });
   return outputs;
 }
 
@@ -108,12 +130,11 @@ py::tuple loss_and_gradient(const Network& network, py::handle inputs, py::handl
   const int thread_count = threads_argument(kWhere, threads);
   py::array gradient = flat_array(network);
   const VectorView gradient_view = view_of(network, gradient);
-  double value;
-  {
-    const py::gil_scoped_release release;
-    value =
-        network.loss_and_gradient(x.view, y.view, loss, gradient_view, weights.view, thread_count);
-  }
+  double value = 0.0;
+  until_not_interrupted([&](const auto& interrupted) {
+    value = network.loss_and_gradient(x.view, y.view, loss, gradient_view, weights.view,
+                                      thread_count, interrupted);
+  });
   return py::make_tuple(value, layer_arrays(network, gradient));
 }
 

@@ -214,7 +214,7 @@ OptimizerState
       py::arg("theta"), py::arg("gradient"), py::arg("state"),
       R"doc(update(self, theta: numpy.ndarray, gradient: numpy.ndarray, state: OptimizerState) -> None
 
-Apply one step to ``theta`` in place, in one fused pass.
+Apply one step to ``theta`` in place, in one fused pass, by several threads where it is large.
 
 Parameters
 ----------

@@ -192,7 +192,8 @@ Raises
 ValueError, TypeError
     If the arrays do not fit; nothing changes then.
 FloatingPointError
-    If the loss of a step is NaN or infinite; the parameters of the step before are kept.
+    If the loss of a step is NaN or infinite, or its update would overflow. That step is not
+    applied: parameters, optimizer state and ``steps`` are those of the step before.
 )doc")
       .def("step", &step, py::arg("X"), py::arg("y"), py::arg("sample_weight") = py::none(),
            R"doc(Apply one optimizer step to a single minibatch.
@@ -215,7 +216,7 @@ Raises
 ValueError, TypeError
     If the arrays do not fit; nothing changes then.
 FloatingPointError
-    If the loss is NaN or infinite; the parameters are kept.
+    If the loss is NaN or infinite, or the update would overflow; nothing changes then.
 )doc")
       .def_property_readonly(
           "epoch", [](const BoundTrainer& self) { return self.trainer.epoch(); },

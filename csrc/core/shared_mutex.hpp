@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <new>
 #include <shared_mutex>
 
@@ -16,10 +17,16 @@ class SharedMutex {
   SharedMutex(const SharedMutex&) = delete;
   SharedMutex& operator=(const SharedMutex&) = delete;
 
-  void lock() { current().lock(); }
+  void lock() {
+    current().lock();
+    ++writers_;
+  }
   void unlock() { mutex_.unlock(); }
   void lock_shared() { current().lock_shared(); }
   void unlock_shared() { mutex_.unlock_shared(); }
+
+  /// How many writers have held it, the caller, who holds it, among them.
+  std::size_t writers() const { return writers_; }
 
  private:
   // The first to lock in a child makes the mutex anew.
@@ -33,6 +40,7 @@ class SharedMutex {
   }
 
   std::shared_mutex mutex_;
+  std::size_t writers_ = 0;
   std::atomic<int> forks_{forks_before_this_process()};
 };
 

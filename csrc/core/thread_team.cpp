@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <exception>
+#include <mutex>
 #include <thread>
 
 #include "core/checks.hpp"
@@ -31,6 +33,32 @@ void pause() {
 #endif
 }
 
+#ifdef DESCEND_HAVE_OPENMP
+// How many of `threads` threads to ask of libgomp, which ends the process where it cannot start
+// one: where some do not start in a trial, half of those that do. One trial for each larger team
+// of a calling thread, whose threads libgomp keeps.
+int startable(int threads) {
+  thread_local int known_to_start = 1;
+  if (threads <= known_to_start) return threads;
+  std::thread tried[kMostThreads];
+  int started = 1;
+  {
+    std::mutex gate;  // all of them at once: each waits until the last has started
+    std::unique_lock closed(gate);
+    try {
+      for (; started < threads; ++started) {
+        tried[started] = std::thread([&gate] { const std::lock_guard passing(gate); });
+      }
+    } catch (const std::exception&) {  // no memory, or a limit of the system
+    }
+    closed.unlock();
+    for (int i = 1; i < started; ++i) tried[i].join();
+  }
+  known_to_start = std::max(known_to_start, started == threads ? threads : (started + 1) / 2);
+  return std::min(threads, known_to_start);
+}
+#endif
+
 }  // namespace
 
 void Barrier::wait(int count) {
@@ -54,8 +82,9 @@ void Barrier::wait(int count) {
 void run_team(int threads, void (*job)(void* context, const Worker& worker), void* context) {
   Barrier barrier;
 #ifdef DESCEND_HAVE_OPENMP
-  if (threads > 1 && forks_before_this_process() == 0) {
-#pragma omp parallel num_threads(threads)
+  const int workers = threads > 1 && forks_before_this_process() == 0 ? startable(threads) : 1;
+  if (workers > 1) {
+#pragma omp parallel num_threads(workers)
     {
       const FlushToZero flush;
       job(context, Worker{omp_get_thread_num(), omp_get_num_threads(), &barrier});

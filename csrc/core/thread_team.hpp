@@ -43,7 +43,8 @@ struct Worker {
   }
 };
 
-/// Runs job(context, worker) in up to `threads` threads, the caller's among them as worker 0.
+/// Runs job(context, worker) in up to `threads` threads, at most kMostThreads, the caller's among
+/// them as worker 0; in fewer where the system lets no more start.
 /// In a process forked from one that had threads it runs in the caller's alone, since OpenMP's
 /// threads do not survive the fork. The job must not throw.
 void run_team(int threads, void (*job)(void* context, const Worker& worker), void* context);

@@ -33,6 +33,23 @@ bool is_by_columns(std::size_t rows, std::size_t depth, std::size_t columns, int
 // in no cache near by. This is 4 % of a step of 784-1024-1024-10.
 constexpr std::size_t kStreamedBytes = std::size_t{2} << 20;
 
+// At least as many rows go through the layers between two meetings, to reuse the weights.
+constexpr std::size_t kRowsTogether = 128;
+
+// Of a product that must not be given up half-way: about a tenth of a second of one thread.
+constexpr double kLongUpdateFlops = 8e9;
+
+// Pieces a worker has room for: a gradient, and copies of theta and the state.
+constexpr std::size_t kScratchPieces = 4;
+
+template <class T>
+constexpr std::size_t kPieceSize = kPieceRows * kernels::kPanel<T>;
+
+double product_flops(std::size_t rows, const LayerLayout& layer) {
+  return 2.0 * static_cast<double>(rows) * static_cast<double>(layer.inputs) *
+         static_cast<double>(layer.units);
+}
+
 template <class T>
 void draw_mask(const Minibatch& batch, std::size_t layer, double rate, const Rows& rows,
                std::size_t columns, T* mask, std::size_t ld_mask) {
@@ -74,7 +91,8 @@ CpuEngine<T>::CpuEngine(const NetworkSpec& spec, const ParameterLayout& layout, 
       scale_(block_rows),
       losses_(block_rows),
       transposed_(static_cast<std::size_t>(workers) * kernels::kTransposeScratch<T>),
-      gradients_(static_cast<std::size_t>(workers) * kPieceRows * kernels::kPanel<T>) {
+      pieces_(static_cast<std::size_t>(workers) * kScratchPieces * kPieceSize<T>),
+      magnitudes_(static_cast<std::size_t>(workers)) {
   for (std::size_t l = 0; l < spec.layers.size(); ++l) {
     const Dense& dense = spec.layers[l];
     const std::size_t inputs = layout.layers[l].inputs;
@@ -95,14 +113,63 @@ CpuEngine<T>::CpuEngine(const NetworkSpec& spec, const ParameterLayout& layout, 
 }
 
 template <class T>
-void CpuEngine<T>::backpropagate(const core::Worker& worker, const Minibatch& batch,
-                                 const T* theta) {
-  const core::Share share = worker.share(batch.rows.count);
-  gather(share, batch);
-  forward(worker, batch, theta);
-  loss(share, batch);
-  backward(worker, batch, theta);
+bool CpuEngine<T>::backpropagate(const core::Worker& worker, core::Pace& pace,
+                                 const Minibatch& batch, const T* theta) {
+  const std::size_t rows = batch.rows.count;
+  const auto share_rows =
+      static_cast<std::size_t>(core::Pace::kFlops / core::step_flops(1, layout_.count)) +
+      kRowsTogether;
+  const std::size_t part_rows = share_rows * static_cast<std::size_t>(worker.count);
+  for (std::size_t begin = 0; begin < rows; begin += part_rows) {
+    const std::size_t end = std::min(begin + part_rows, rows);
+    if (!propagate(worker, pace, batch, theta, begin, end)) return false;
+  }
+  measure_rows(worker, worker.share(rows), batch);
   worker.wait();
+  return true;
+}
+
+template <class T>
+void CpuEngine<T>::measure_parameters(const core::Worker& worker, const T* theta) {
+  const core::Share share = worker.share(layout_.size);
+  magnitudes_[static_cast<std::size_t>(worker.index)].parameters =
+      kernels_.absolute_sum(1, share.size(), theta + share.begin, share.size());
+}
+
+template <class T>
+double CpuEngine<T>::parameter_bound() const {
+  double bound = 0.0;
+  for (const Magnitudes& worker : magnitudes_) bound += worker.parameters;
+  return bound;
+}
+
+template <class T>
+void CpuEngine<T>::measure_rows(const core::Worker& worker, const core::Share& share,
+                                const Minibatch& batch) {
+  double inputs = 0.0, d_z = 0.0;
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const Matrix<T> input = input_of(l, batch);
+    // Own rows are padded with what is finite; the caller's are not ours beyond the last input.
+    const std::size_t columns = l > 0 || input.data == x_.data() ? input.ld : spec_.inputs;
+    inputs +=
+        kernels_.absolute_sum(share.size(), columns, input.data + share.begin * input.ld, input.ld);
+    const Layer& layer = layers_[l];
+    d_z += kernels_.absolute_sum(share.size(), layer.ld, layer.d_z.data() + share.begin * layer.ld,
+                                 layer.ld);
+  }
+  Magnitudes& own = magnitudes_[static_cast<std::size_t>(worker.index)];
+  own.inputs = inputs;
+  own.d_z = d_z;
+}
+
+template <class T>
+double CpuEngine<T>::gradient_bound(const Minibatch& batch) const {
+  double inputs = 1.0, d_z = 0.0;  // a bias has an input of 1
+  for (const Magnitudes& worker : magnitudes_) {
+    inputs += worker.inputs;
+    d_z += worker.d_z;
+  }
+  return static_cast<double>(batch.rows.count) * inputs * d_z;
 }
 
 template <class T>
@@ -132,19 +199,58 @@ Matrix<T> CpuEngine<T>::input_of(std::size_t layer, const Minibatch& batch) cons
 }
 
 template <class T>
-typename CpuEngine<T>::Part CpuEngine<T>::part_of(const core::Worker& worker, std::size_t rows,
-                                                  std::size_t columns, bool by_columns) {
+typename CpuEngine<T>::Part CpuEngine<T>::part_of(const core::Worker& worker, std::size_t begin,
+                                                  std::size_t end, std::size_t columns,
+                                                  bool by_columns) {
   if (!by_columns) {
-    const core::Share share = worker.share(rows);
-    return {share.begin, share.size(), 0, columns};
+    const core::Share share = worker.share(end - begin);
+    return {begin + share.begin, share.size(), 0, columns};
   }
   constexpr std::size_t kPanel = kernels::kPanel<T>;
   const core::Share panels = worker.share((columns + kPanel - 1) / kPanel);
-  return {0, rows, panels.begin * kPanel, std::min(panels.end * kPanel, columns)};
+  return {begin, end - begin, panels.begin * kPanel, std::min(panels.end * kPanel, columns)};
 }
 
+// Takes rows [begin, end) of the minibatch through the network and back.
 template <class T>
-void CpuEngine<T>::gather(const core::Share& share, const Minibatch& batch) {
+bool CpuEngine<T>::propagate(const core::Worker& worker, core::Pace& pace, const Minibatch& batch,
+                             const T* theta, std::size_t begin, std::size_t end) {
+  const core::Share own = worker.share(end - begin);
+  const core::Share share = {begin + own.begin, begin + own.end};
+  const auto share_flops = [&](std::size_t l) {
+    return product_flops(end - begin, layout_.layers[l]) / worker.count;
+  };
+  take_inputs(share, batch);
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const Layer& layer = layers_[l];
+    if (layer.forward_by_columns) worker.wait();
+    const std::size_t units = layout_.layers[l].units;
+    forward(l, part_of(worker, begin, end, units, layer.forward_by_columns), batch, theta);
+    if (layer.forward_by_columns) worker.wait();
+    if (batch.dropout != nullptr && layer.mask.size() > 0) drop_outputs(l, share, batch);
+    if (!pace.meet_after(share_flops(l))) return false;
+  }
+  loss(share, batch);
+  for (std::size_t l = layers_.size() - 1; l > 0; --l) {
+    const Layer& layer = layers_[l];
+    if (layer.input_by_columns) worker.wait();
+    const std::size_t inputs = layout_.layers[l].inputs;
+    backward(l, worker, part_of(worker, begin, end, inputs, layer.input_by_columns), theta);
+    if (layer.input_by_columns) worker.wait();
+    Layer& below = layers_[l - 1];
+    if (batch.dropout != nullptr && below.mask.size() > 0) {
+      const std::size_t offset = share.begin * below.ld;
+      T* const d_z_below = below.d_z.data() + offset;
+      kernels_.multiply(share.size() * below.ld, d_z_below, below.mask.data() + offset, d_z_below);
+    }
+    if (!pace.meet_after(share_flops(l))) return false;
+  }
+  return true;
+}
+
+// Gathers and drops inputs where they cannot be read in place.
+template <class T>
+void CpuEngine<T>::take_inputs(const core::Share& share, const Minibatch& batch) {
   const Rows rows = batch.rows.part(share.begin, share.end);
   T* const x = x_.data() + share.begin * ld_x_;
   const Matrix<T> source = rows_of(kernels_, batch.examples.inputs, rows, x, ld_x_);
@@ -157,7 +263,23 @@ void CpuEngine<T>::gather(const core::Share& share, const Minibatch& batch) {
 }
 
 template <class T>
-void CpuEngine<T>::drop(const core::Share& share, const Minibatch& batch, std::size_t l) {
+void CpuEngine<T>::forward(std::size_t l, const Part& part, const Minibatch& batch,
+                           const T* theta) {
+  if (part.rows == 0) return;
+  Layer& layer = layers_[l];
+  const LayerLayout& place = layout_.layers[l];
+  const Matrix<T> input = input_of(l, batch);
+  const std::size_t offset = part.row_begin * layer.ld + part.column_begin;
+  kernels_.dense_forward({part.rows, place.inputs, part.column_end - part.column_begin,
+                          input.data + part.row_begin * input.ld, input.ld,
+                          theta + place.weights + place.inputs * part.column_begin,
+                          theta + place.bias + part.column_begin,
+                          layer.z.size() > 0 ? layer.z.data() + offset : nullptr,
+                          layer.a.data() + offset, layer.ld, spec_.layers[l].activation});
+}
+
+template <class T>
+void CpuEngine<T>::drop_outputs(std::size_t l, const core::Share& share, const Minibatch& batch) {
   Layer& layer = layers_[l];
   const std::size_t offset = share.begin * layer.ld;
   draw_mask(batch, l + 1, spec_.layers[l].dropout, batch.rows.part(share.begin, share.end),
@@ -166,29 +288,7 @@ void CpuEngine<T>::drop(const core::Share& share, const Minibatch& batch, std::s
                     layer.dropped.data() + offset);
 }
 
-template <class T>
-void CpuEngine<T>::forward(const core::Worker& worker, const Minibatch& batch, const T* theta) {
-  const std::size_t rows = batch.rows.count;
-  for (std::size_t l = 0; l < layers_.size(); ++l) {
-    Layer& layer = layers_[l];
-    const LayerLayout& place = layout_.layers[l];
-    const Part part = part_of(worker, rows, place.units, layer.forward_by_columns);
-    if (layer.forward_by_columns) worker.wait();
-    const Matrix<T> input = input_of(l, batch);
-    const std::size_t offset = part.row_begin * layer.ld + part.column_begin;
-    if (part.rows > 0) {
-      kernels_.dense_forward({part.rows, place.inputs, part.column_end - part.column_begin,
-                              input.data + part.row_begin * input.ld, input.ld,
-                              theta + place.weights + place.inputs * part.column_begin,
-                              theta + place.bias + part.column_begin,
-                              layer.z.size() > 0 ? layer.z.data() + offset : nullptr,
-                              layer.a.data() + offset, layer.ld, spec_.layers[l].activation});
-    }
-    if (layer.forward_by_columns) worker.wait();
-    if (batch.dropout != nullptr && layer.mask.size() > 0) drop(worker.share(rows), batch, l);
-  }
-}
-
+// The losses, and d_z of the last layer.
 template <class T>
 void CpuEngine<T>::loss(const core::Share& share, const Minibatch& batch) {
   const Rows rows = batch.rows.part(share.begin, share.end);
@@ -220,73 +320,74 @@ void CpuEngine<T>::loss(const core::Share& share, const Minibatch& batch) {
   arguments.padded = true;
   arguments.losses = losses_.data() + share.begin;
   kernels_.loss[static_cast<int>(loss_)](arguments);
+  const std::size_t last = layers_.size() - 1;
+  if (const T* source = slope_source(last, share.begin)) {
+    kernels_.activation_backward[static_cast<int>(spec_.layers[last].activation)](
+        rows.count, kernels::padded<T>(layout_.layers[last].units), arguments.d_outputs, output.ld,
+        source, output.ld);
+  }
 }
 
+// d_z of the layer below layer l.
 template <class T>
-void CpuEngine<T>::backward(const core::Worker& worker, const Minibatch& batch, const T* theta) {
-  const std::size_t rows = batch.rows.count;
-  const core::Share share = worker.share(rows);
-  // What f' is computed from; null where it is 1.
-  const auto slope_source = [&](std::size_t l) -> const T* {
-    if (spec_.layers[l].activation == Activation::identity) return nullptr;
-    return layers_[l].z.size() > 0 ? layers_[l].z.data() : layers_[l].a.data();
-  };
-  const std::size_t last = layers_.size() - 1;
-  if (const T* source = slope_source(last)) {
-    Layer& output = layers_[last];
-    const std::size_t offset = share.begin * output.ld;
-    kernels_.activation_backward[static_cast<int>(spec_.layers[last].activation)](
-        share.size(), kernels::padded<T>(layout_.layers[last].units), output.d_z.data() + offset,
-        output.ld, source + offset, output.ld);
-  }
-  for (std::size_t l = last; l > 0; --l) {
-    const LayerLayout& place = layout_.layers[l];
-    const Layer& layer = layers_[l];
-    Layer& below = layers_[l - 1];
-    const Part part = part_of(worker, rows, place.inputs, layer.input_by_columns);
-    if (layer.input_by_columns) worker.wait();
-    const T* const source = slope_source(l - 1);
-    const std::size_t offset = part.row_begin * below.ld;
-    if (part.rows > 0) {
-      kernels_.dense_backward_input(
-          {part.rows, place.inputs, place.units, part.column_begin, part.column_end,
-           layer.d_z.data() + part.row_begin * layer.ld, layer.ld, theta + place.weights,
-           source == nullptr ? nullptr : source + offset, below.d_z.data() + offset, below.ld,
-           spec_.layers[l - 1].activation,
-           transposed_.data() +
-               static_cast<std::size_t>(worker.index) * kernels::kTransposeScratch<T>});
-    }
-    if (layer.input_by_columns) worker.wait();
-    if (batch.dropout != nullptr && below.mask.size() > 0) {
-      T* const d_z_below = below.d_z.data() + share.begin * below.ld;
-      kernels_.multiply(share.size() * below.ld, d_z_below,
-                        below.mask.data() + share.begin * below.ld, d_z_below);
-    }
-  }
+void CpuEngine<T>::backward(std::size_t l, const core::Worker& worker, const Part& part,
+                            const T* theta) {
+  if (part.rows == 0) return;
+  const LayerLayout& place = layout_.layers[l];
+  const Layer& layer = layers_[l];
+  Layer& below = layers_[l - 1];
+  T* const transposed =
+      transposed_.data() + static_cast<std::size_t>(worker.index) * kernels::kTransposeScratch<T>;
+  kernels_.dense_backward_input(
+      {part.rows, place.inputs, place.units, part.column_begin, part.column_end,
+       layer.d_z.data() + part.row_begin * layer.ld, layer.ld, theta + place.weights,
+       slope_source(l - 1, part.row_begin), below.d_z.data() + part.row_begin * below.ld, below.ld,
+       spec_.layers[l - 1].activation, transposed});
+}
+
+// What f' of layer l is computed from, from a row on; null where f' is 1.
+template <class T>
+const T* CpuEngine<T>::slope_source(std::size_t l, std::size_t row_begin) const {
+  if (spec_.layers[l].activation == Activation::identity) return nullptr;
+  const Layer& layer = layers_[l];
+  return (layer.z.size() > 0 ? layer.z.data() : layer.a.data()) + row_begin * layer.ld;
 }
 
 // Calls visit(piece) for this worker's pieces of theta; all workers' pieces together are theta.
 template <class T>
 template <class Visit>
 void CpuEngine<T>::for_each_piece(const core::Worker& worker, const Visit& visit) const {
+  for_each_piece(worker, visit, [](std::size_t, double) { return true; });
+}
+
+// The same, and part_done(layer, parts) after each of so many parts of a layer, of which all
+// workers have as many; false ends it.
+template <class T>
+template <class Visit, class PartDone>
+bool CpuEngine<T>::for_each_piece(const core::Worker& worker, const Visit& visit,
+                                  const PartDone& part_done) const {
+  const auto workers = static_cast<std::size_t>(worker.count);
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const LayerLayout& place = layout_.layers[l];
     const bool by_columns = layers_[l].forward_by_columns;
-    const Part part = part_of(worker, place.inputs, place.units, by_columns);
+    const Part own = part_of(worker, 0, place.inputs, place.units, by_columns);
     const auto for_each_panel = [&](const auto& visit_panel) {
-      for (std::size_t column = part.column_begin; column < part.column_end;
+      for (std::size_t column = own.column_begin; column < own.column_end;
            column += kernels::kPanel<T>) {
         visit_panel(column, kernels::panel_width<T>(place.units, column));
       }
     };
-    if (by_columns ||
-        l % static_cast<std::size_t>(worker.count) == static_cast<std::size_t>(worker.index)) {
+    if (by_columns || l % workers == static_cast<std::size_t>(worker.index)) {
       for_each_panel([&](std::size_t column, std::size_t width) {
         visit(Piece{l, 0, 0, column, place.bias + column, width, true});
       });
     }
-    const std::size_t end = part.row_begin + part.rows;
-    for (std::size_t begin = part.row_begin; begin < end; begin += kInputsTogether) {
+    const std::size_t most_rows =
+        by_columns ? place.inputs : (place.inputs + workers - 1) / workers;
+    const std::size_t parts = (most_rows + kInputsTogether - 1) / kInputsTogether;
+    const std::size_t end = own.row_begin + own.rows;
+    for (std::size_t part = 0; part < parts; ++part) {
+      const std::size_t begin = std::min(own.row_begin + part * kInputsTogether, end);
       const std::size_t together = std::min(begin + kInputsTogether, end);
       for_each_panel([&](std::size_t column, std::size_t width) {
         for (std::size_t k = begin; k < together; k += kPieceRows) {
@@ -295,8 +396,10 @@ void CpuEngine<T>::for_each_piece(const core::Worker& worker, const Visit& visit
                       (k_end - k) * width, false});
         }
       });
+      if (!part_done(l, static_cast<double>(parts))) return false;
     }
   }
+  return true;
 }
 
 template <class T>
@@ -327,32 +430,81 @@ void CpuEngine<T>::piece_gradient(const Piece& piece, const Minibatch& batch, T*
 }
 
 template <class T>
-void CpuEngine<T>::apply(const Update<T>& update, const Piece& piece, const T* gradient) const {
-  const auto state = [&](int i) {
-    return update.state[i] == nullptr ? nullptr : update.state[i] + piece.offset;
-  };
+void CpuEngine<T>::apply(const Update<T>& update, const Piece& piece, const T* gradient, T* theta,
+                         T* const (&state)[2]) const {
   kernels_.update[update.rule]({update.hyperparameters,
                                 update.scalars,
                                 !piece.is_bias,
                                 piece.size,
-                                update.theta + piece.offset,
+                                theta,
                                 gradient,
-                                {state(0), state(1)}});
+                                {state[0], state[1]}});
 }
 
 template <class T>
-void CpuEngine<T>::gradient(const core::Worker& worker, const Minibatch& batch, T* gradient,
-                            bool accumulate) {
+void CpuEngine<T>::apply(const Update<T>& update, const Piece& piece, const T* gradient) const {
+  const auto state = [&](int i) {
+    return update.state[i] == nullptr ? nullptr : update.state[i] + piece.offset;
+  };
+  apply(update, piece, gradient, update.theta + piece.offset, {state(0), state(1)});
+}
+
+template <class T>
+T* CpuEngine<T>::scratch(const core::Worker& worker, std::size_t place) {
+  const auto index = static_cast<std::size_t>(worker.index);
+  return pieces_.data() + (index * kScratchPieces + place) * kPieceSize<T>;
+}
+
+template <class T>
+bool CpuEngine<T>::gradient(const core::Worker& worker, core::Pace& pace, const Minibatch& batch,
+                            T* gradient, bool accumulate) {
+  return for_each_piece(
+      worker,
+      [&](const Piece& piece) {
+        piece_gradient(piece, batch, gradient + piece.offset, accumulate, nullptr);
+      },
+      [&](std::size_t l, double parts) {
+        const double flops = product_flops(batch.rows.count, layout_.layers[l]);
+        return pace.meet_after(flops / worker.count / parts);
+      });
+}
+
+template <class T>
+bool CpuEngine<T>::updates_long(std::size_t rows) const {
+  return 2.0 * static_cast<double>(rows) * static_cast<double>(layout_.count) > kLongUpdateFlops;
+}
+
+template <class T>
+bool CpuEngine<T>::update_stays_finite(const core::Worker& worker, const Minibatch& batch,
+                                       const T* gradient, const Update<T>& update) {
+  bool finite = true;
   for_each_piece(worker, [&](const Piece& piece) {
-    piece_gradient(piece, batch, gradient + piece.offset, accumulate, nullptr);
+    const T* piece_of_gradient = scratch(worker, 0);
+    if (gradient != nullptr) {
+      piece_of_gradient = gradient + piece.offset;
+    } else {
+      piece_gradient(piece, batch, scratch(worker, 0), false, nullptr);
+    }
+    T* const theta = scratch(worker, 1);
+    std::copy_n(update.theta + piece.offset, piece.size, theta);
+    T* state[2] = {nullptr, nullptr};
+    for (std::size_t i = 0; i < 2; ++i) {
+      if (update.state[i] == nullptr) continue;
+      state[i] = scratch(worker, 2 + i);
+      std::copy_n(update.state[i] + piece.offset, piece.size, state[i]);
+    }
+    apply(update, piece, piece_of_gradient, theta, state);
+    for (const T* updated : {theta, state[0], state[1]}) {
+      finite = finite && (updated == nullptr || kernels_.all_finite(piece.size, updated));
+    }
   });
+  return finite;
 }
 
 template <class T>
 void CpuEngine<T>::update(const core::Worker& worker, const Minibatch& batch,
                           const Update<T>& update) {
-  T* const gradient =
-      gradients_.data() + static_cast<std::size_t>(worker.index) * kPieceRows * kernels::kPanel<T>;
+  T* const gradient = scratch(worker, 0);
   const std::size_t vectors = 1 + (update.state[0] != nullptr) + (update.state[1] != nullptr);
   const bool streams =
       vectors * layout_.size * sizeof(T) > kStreamedBytes * static_cast<std::size_t>(worker.count);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.hpp"
+#include "core/meeting_point.hpp"
 #include "core/thread_team.hpp"
 #include "descend/loss.hpp"
 #include "descend/network.hpp"
@@ -60,14 +61,35 @@ class CpuEngine {
 
   std::size_t block_rows() const { return block_rows_; }
 
-  /// Forward, loss and backpropagation of at most block_rows() rows. Ends with a barrier.
-  void backpropagate(const core::Worker& worker, const Minibatch& batch, const T* theta);
+  /// Takes this worker's share of theta into parameter_bound(), which stands after a barrier.
+  void measure_parameters(const core::Worker& worker, const T* theta);
+
+  /// No parameter's magnitude was beyond this when all workers measured them.
+  double parameter_bound() const;
+
+  /// Forward, loss and backpropagation of at most block_rows() rows. Ends with a barrier. Returns
+  /// whether it came to its end: the workers meet where that is long, and may give up.
+  bool backpropagate(const core::Worker& worker, core::Pace& pace, const Minibatch& batch,
+                     const T* theta);
 
   /// sum_i w_i L_i over the rows of the last backpropagate; the same in every worker.
   double loss_sum(const Minibatch& batch) const;
 
-  /// Writes, or adds with `accumulate`, this worker's share of the gradient of those rows.
-  void gradient(const core::Worker& worker, const Minibatch& batch, T* gradient, bool accumulate);
+  /// No element of those rows' gradient has a magnitude beyond this; the same in every worker.
+  double gradient_bound(const Minibatch& batch) const;
+
+  /// Writes, or adds with `accumulate`, this worker's share of the gradient of those rows. Returns
+  /// whether it came to its end, as backpropagate() does.
+  bool gradient(const core::Worker& worker, core::Pace& pace, const Minibatch& batch, T* gradient,
+                bool accumulate);
+
+  /// Whether update(), which cannot be given up half-way, would take long for so many rows.
+  bool updates_long(std::size_t rows) const;
+
+  /// Whether update(), or update_from() where `gradient` is not null, would leave this worker's
+  /// share of theta and of the optimizer's state finite. Changes neither.
+  bool update_stays_finite(const core::Worker& worker, const Minibatch& batch, const T* gradient,
+                           const Update<T>& update);
 
   /// Updates this worker's share of theta by that gradient, which passes through the first cache
   /// in pieces and is never written to memory.
@@ -101,22 +123,39 @@ class CpuEngine {
     bool is_bias;
   };
 
+  // Sums of magnitudes that one worker took.
+  struct alignas(64) Magnitudes {
+    double parameters = 0.0;
+    double inputs = 0.0;  // of the layers, for its share of the last rows
+    double d_z = 0.0;
+  };
+
   bool drops_inputs(const Minibatch& batch) const {
     return batch.dropout != nullptr && spec_.input_dropout > 0;
   }
-  static Part part_of(const core::Worker& worker, std::size_t rows, std::size_t columns,
-                      bool by_columns);
-  void gather(const core::Share& share, const Minibatch& batch);
-  void drop(const core::Share& share, const Minibatch& batch, std::size_t layer);
-  void forward(const core::Worker& worker, const Minibatch& batch, const T* theta);
+  static Part part_of(const core::Worker& worker, std::size_t begin, std::size_t end,
+                      std::size_t columns, bool by_columns);
+  bool propagate(const core::Worker& worker, core::Pace& pace, const Minibatch& batch,
+                 const T* theta, std::size_t begin, std::size_t end);
+  void take_inputs(const core::Share& share, const Minibatch& batch);
+  void forward(std::size_t l, const Part& part, const Minibatch& batch, const T* theta);
+  void drop_outputs(std::size_t l, const core::Share& share, const Minibatch& batch);
   void loss(const core::Share& share, const Minibatch& batch);
-  void backward(const core::Worker& worker, const Minibatch& batch, const T* theta);
+  void backward(std::size_t l, const core::Worker& worker, const Part& part, const T* theta);
+  const T* slope_source(std::size_t l, std::size_t row_begin) const;
+  void measure_rows(const core::Worker& worker, const core::Share& share, const Minibatch& batch);
   Matrix<T> input_of(std::size_t layer, const Minibatch& batch) const;
   template <class Visit>
   void for_each_piece(const core::Worker& worker, const Visit& visit) const;
+  template <class Visit, class PartDone>
+  bool for_each_piece(const core::Worker& worker, const Visit& visit,
+                      const PartDone& part_done) const;
   void piece_gradient(const Piece& piece, const Minibatch& batch, T* gradient, bool accumulate,
                       const Update<T>* update);
   void apply(const Update<T>& update, const Piece& piece, const T* gradient) const;
+  void apply(const Update<T>& update, const Piece& piece, const T* gradient, T* theta,
+             T* const (&state)[2]) const;
+  T* scratch(const core::Worker& worker, std::size_t place);
 
   const NetworkSpec& spec_;
   const ParameterLayout& layout_;
@@ -131,8 +170,9 @@ class CpuEngine {
   core::AlignedBuffer<std::int32_t> labels_;
   core::AlignedBuffer<T> scale_;
   core::AlignedBuffer<T> losses_;
-  core::AlignedBuffer<T> transposed_;  // one part a worker
-  core::AlignedBuffer<T> gradients_;   // one piece a worker
+  core::AlignedBuffer<T> transposed_;   // one part a worker
+  core::AlignedBuffer<T> pieces_;       // a few pieces a worker
+  std::vector<Magnitudes> magnitudes_;  // of each worker
 };
 
 }  // namespace descend::engine

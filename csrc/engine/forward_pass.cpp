@@ -1,10 +1,12 @@
 #include "engine/forward_pass.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
-#include <vector>
 
 #include "core/aligned_buffer.hpp"
+#include "core/float_environment.hpp"
+#include "core/interrupt_poll.hpp"
 #include "core/thread_team.hpp"
 #include "kernels/dispatch.hpp"
 
@@ -19,32 +21,42 @@ constexpr std::size_t kRowsTogether = 96;
 // A few milliseconds of work.
 constexpr std::size_t kFlopsBetweenQuestions = std::size_t{1} << 29;
 
-// One worker's two buffers, between which the activations of a block of rows go to and fro.
+// Elements of a few rows' activations that the stack has room for.
+constexpr std::size_t kFewElements = 1024;
+
+double forward_flops(std::size_t rows, const ParameterLayout& layout) {
+  return 2.0 * static_cast<double>(rows) * static_cast<double>(layout.count);
+}
+
+// One worker's way through the layers: the activations of a block of rows go to and fro between
+// two buffers.
 template <class T>
 class ForwardPass {
  public:
-  ForwardPass(const NetworkSpec& spec, const ParameterLayout& layout, std::size_t rows)
-      : spec_(spec), layout_(layout), rows_(std::min(rows, kRowsTogether)) {
-    ld_ = row_distance<T>(spec.inputs);
+  ForwardPass(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta)
+      : spec_(spec), layout_(layout), theta_(theta), ld_(row_distance<T>(spec.inputs)) {
     for (const LayerLayout& layer : layout.layers) {
       ld_ = std::max(ld_, row_distance<T>(layer.units));
     }
-    buffers_[0] = core::AlignedBuffer<T>(rows_ * ld_);
-    buffers_[1] = core::AlignedBuffer<T>(rows_ * ld_);
   }
 
-  std::size_t block_rows() const { return rows_; }
+  /// Elements of one buffer for `rows` rows.
+  std::size_t buffer_size(std::size_t rows) const { return rows * ld_; }
 
-  /// The last layer's a (rows.count, outputs) for at most block_rows() rows.
-  Matrix<T> run(const T* theta, const ConstMatrixView& inputs, const Rows& rows) {
+  /// The last layer's a (rows.count, outputs), in one of the `buffers`. `goes_on` is asked after
+  /// each layer; null where it says no.
+  template <class GoesOn>
+  Matrix<T> run(const ConstMatrixView& inputs, const Rows& rows, T* const (&buffers)[2],
+                const GoesOn& goes_on) const {
     const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
-    Matrix<T> x = rows_of(kernels, inputs, rows, buffers_[1].data(), ld_);
+    Matrix<T> x = rows_of(kernels, inputs, rows, buffers[1], ld_);
     for (std::size_t l = 0; l < layout_.layers.size(); ++l) {
       const LayerLayout& layer = layout_.layers[l];
-      T* const a = buffers_[l % 2].data();
+      T* const a = buffers[l % 2];
       kernels.dense_forward({rows.count, layer.inputs, layer.units, x.data, x.ld,
-                             theta + layer.weights, theta + layer.bias, nullptr, a, ld_,
+                             theta_ + layer.weights, theta_ + layer.bias, nullptr, a, ld_,
                              spec_.layers[l].activation});
+      if (!goes_on()) return {nullptr, 0};
       x = {a, ld_};
     }
     return x;
@@ -53,54 +65,69 @@ class ForwardPass {
  private:
   const NetworkSpec& spec_;
   const ParameterLayout& layout_;
-  std::size_t rows_;
+  const T* theta_;
   std::size_t ld_;
-  core::AlignedBuffer<T> buffers_[2];
 };
 
-// One a worker, for `rows` rows.
-template <class T>
-std::vector<ForwardPass<T>> forward_passes(const NetworkSpec& spec, const ParameterLayout& layout,
-                                           std::size_t rows, int threads) {
-  const double flops = 2.0 * static_cast<double>(rows) * static_cast<double>(layout.count);
-  const auto workers = std::min(static_cast<std::size_t>(core::team_size(threads, flops)), rows);
-  std::vector<ForwardPass<T>> passes;
-  passes.reserve(workers);
-  for (std::size_t worker = 0; worker < workers; ++worker) {
-    passes.emplace_back(spec, layout, rows);
-  }
-  return passes;
+// How many workers `rows` rows are worth.
+int forward_workers(std::size_t rows, const ParameterLayout& layout, int threads) {
+  const int workers = core::team_size(threads, forward_flops(rows, layout));
+  return static_cast<int>(std::min(static_cast<std::size_t>(workers), rows));
 }
 
-// Calls visit(worker, rows, outputs) for blocks of all `rows`, in as many threads as passes.
+// Calls visit(worker, rows, outputs) for blocks of at most kRowsTogether of `all` rows, in so many
+// workers. The calling thread asks `interrupted` now and then. Returns false, some rows left out,
+// where it says yes.
 template <class T, class Visit>
-void for_each_block(std::vector<ForwardPass<T>>& passes, const T* theta,
-                    const ConstMatrixView& inputs, const Rows& all, const Visit& visit) {
-  core::run_team(static_cast<int>(passes.size()), [&](const core::Worker& worker) {
-    const auto index = static_cast<std::size_t>(worker.index);
-    ForwardPass<T>& pass = passes[index];
+bool for_each_block(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
+                    const ConstMatrixView& inputs, const Rows& all, int workers,
+                    const std::function<bool()>& interrupted, const Visit& visit) {
+  const ForwardPass<T> pass(spec, layout, theta);
+  const std::size_t block_rows = std::min(all.count, kRowsTogether);
+  const std::size_t size = pass.buffer_size(block_rows);
+  if (all.count == block_rows && size <= kFewElements && workers == 1) {
+    const core::FlushToZero flush;
+    alignas(64) T few[2][kFewElements];
+    visit(0, all, pass.run(inputs, all, {few[0], few[1]}, [] { return true; }));
+    return true;
+  }
+  core::AlignedBuffer<T> buffers(2 * size * static_cast<std::size_t>(workers));
+  core::InterruptPoll poll(interrupted);
+  std::atomic<bool> ended{false};
+  core::run_team(workers, [&](const core::Worker& worker) {
+    const auto goes_on = [&] {
+      if (worker.index == 0 && poll.due(core::InterruptPoll::Clock::now()) && poll.ask()) {
+        ended = true;
+      }
+      return !ended;
+    };
+    T* const own = buffers.data() + 2 * size * static_cast<std::size_t>(worker.index);
     const core::Share share = worker.share(all.count);
-    for (std::size_t row = share.begin; row < share.end; row += pass.block_rows()) {
-      const Rows rows = all.part(row, std::min(row + pass.block_rows(), share.end));
-      visit(index, rows, pass.run(theta, inputs, rows));
+    for (std::size_t row = share.begin; row < share.end; row += block_rows) {
+      const Rows rows = all.part(row, std::min(row + block_rows, share.end));
+      const Matrix<T> outputs = pass.run(inputs, rows, {own, own + size}, goes_on);
+      if (outputs.data == nullptr) return;
+      visit(static_cast<std::size_t>(worker.index), rows, outputs);
     }
   });
+  return !ended;
 }
 
 }  // namespace
 
 template <class T>
-void predict(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
-             const ConstMatrixView& inputs, const MatrixView& outputs, int threads) {
+bool predict(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
+             const ConstMatrixView& inputs, const MatrixView& outputs, int threads,
+             const std::function<bool()>& interrupted) {
   T* const out = static_cast<T*>(outputs.data());
-  std::vector<ForwardPass<T>> passes = forward_passes<T>(spec, layout, inputs.rows(), threads);
-  for_each_block(passes, theta, inputs, {nullptr, 0, inputs.rows()},
-                 [&](std::size_t, const Rows& rows, const Matrix<T>& a) {
-                   for (std::size_t i = 0; i < rows.count; ++i) {
-                     std::copy_n(a.data + i * a.ld, outputs.columns(),
-                                 out + rows[i] * outputs.row_stride());
-                   }
-                 });
+  const std::size_t rows = inputs.rows();
+  return for_each_block(
+      spec, layout, theta, inputs, {nullptr, 0, rows}, forward_workers(rows, layout, threads),
+      interrupted, [&](std::size_t, const Rows& block, const Matrix<T>& a) {
+        for (std::size_t i = 0; i < block.count; ++i) {
+          std::copy_n(a.data + i * a.ld, outputs.columns(), out + block[i] * outputs.row_stride());
+        }
+      });
 }
 
 template <class T>
@@ -112,20 +139,20 @@ std::optional<double> mean_loss(const NetworkSpec& spec, const ParameterLayout& 
   const std::size_t outputs = layout.layers.back().units;
   const std::size_t part_rows =
       std::min(count, kRowsTogether + kFlopsBetweenQuestions / (2 * layout.count));
-  std::vector<ForwardPass<T>> passes = forward_passes<T>(spec, layout, part_rows, threads);
+  const int workers = forward_workers(part_rows, layout, threads);
 
   // The targets of a block of rows, for each worker.
   const std::size_t ld_values = row_distance<T>(outputs);
-  const std::size_t block_values = passes.front().block_rows() * ld_values;
-  core::AlignedBuffer<T> values(passes.size() * block_values);
-  core::AlignedBuffer<std::int32_t> labels(passes.size() * kRowsTogether);
+  const std::size_t block_values = std::min(part_rows, kRowsTogether) * ld_values;
+  core::AlignedBuffer<T> values(static_cast<std::size_t>(workers) * block_values);
+  core::AlignedBuffer<std::int32_t> labels(static_cast<std::size_t>(workers) * kRowsTogether);
   core::AlignedBuffer<T> losses(part_rows);
 
   const Targets& targets = examples.targets;
   double sum = 0.0;
   for (std::size_t first = 0; first < count; first += part_rows) {
     const Rows part{nullptr, first, std::min(part_rows, count - first)};
-    for_each_block(passes, theta, examples.inputs, part,
+    for_each_block(spec, layout, theta, examples.inputs, part, workers, {},
                    [&](std::size_t worker, const Rows& rows, const Matrix<T>& f) {
                      kernels::LossArguments<T> arguments{};
                      arguments.rows = rows.count;
@@ -153,10 +180,12 @@ std::optional<double> mean_loss(const NetworkSpec& spec, const ParameterLayout& 
   return sum / weight_sum(examples.weights, {nullptr, 0, count});
 }
 
-template void predict<float>(const NetworkSpec&, const ParameterLayout&, const float*,
-                             const ConstMatrixView&, const MatrixView&, int);
-template void predict<double>(const NetworkSpec&, const ParameterLayout&, const double*,
-                              const ConstMatrixView&, const MatrixView&, int);
+template bool predict<float>(const NetworkSpec&, const ParameterLayout&, const float*,
+                             const ConstMatrixView&, const MatrixView&, int,
+                             const std::function<bool()>&);
+template bool predict<double>(const NetworkSpec&, const ParameterLayout&, const double*,
+                              const ConstMatrixView&, const MatrixView&, int,
+                              const std::function<bool()>&);
 template std::optional<double> mean_loss<float>(const NetworkSpec&, const ParameterLayout&,
                                                 const float*, const Examples&, Loss, int,
                                                 const std::function<bool()>&);

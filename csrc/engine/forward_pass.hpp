@@ -13,9 +13,12 @@
 namespace descend::engine {
 
 /// Writes the last layer's a for every row of `inputs` into `outputs` (rows, outputs) of T.
+/// `interrupted`, which may be empty, is asked every few milliseconds; returns false where it says
+/// yes.
 template <class T>
-void predict(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
-             const ConstMatrixView& inputs, const MatrixView& outputs, int threads);
+bool predict(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
+             const ConstMatrixView& inputs, const MatrixView& outputs, int threads,
+             const std::function<bool()>& interrupted);
 
 /// J = sum_i w_i L_i / sum_i w_i over all rows of `examples`. `goes_on`, which may be empty, is
 /// asked every few milliseconds between two parts of the work; where it says no, there is no J.

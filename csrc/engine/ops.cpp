@@ -130,8 +130,18 @@ void backward(const ConstMatrixView& d_a, const ConstMatrixView& x, const ConstM
   for (std::size_t begin = 0; begin < units; begin += kernels::kPanel<T>) {
     const std::size_t columns = std::min(kernels::kPanel<T>, units - begin);
     T* const panel = gradient.data() + inputs * begin;
-    kernels.dense_backward_weights({rows, units, 0, inputs, begin, static_cast<const T*>(x.data()),
-                                    x.row_stride(), d_z.values.data(), d_z.ld, panel, false, {}});
+    kernels.dense_backward_weights({rows,
+                                    units,
+                                    0,
+                                    inputs,
+                                    begin,
+                                    static_cast<const T*>(x.data()),
+                                    x.row_stride(),
+                                    d_z.values.data(),
+                                    d_z.ld,
+                                    panel,
+                                    false,
+                                    {}});
     const std::size_t width = kernels::panel_width<T>(units, begin);
     for (std::size_t row = 0; row < inputs; ++row) {
       std::copy_n(panel + row * width, columns, weights_out + row * d_w.row_stride() + begin);

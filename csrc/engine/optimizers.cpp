@@ -1,11 +1,12 @@
 // The optimizers' names, ranges and update on anybody's arrays.
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <type_traits>
 #include <utility>
 
 #include "core/checks.hpp"
-#include "core/float_environment.hpp"
+#include "core/thread_team.hpp"
 #include "descend/optimizer.hpp"
 #include "kernels/dispatch.hpp"
 
@@ -46,23 +47,33 @@ void check_field(const char* optimizer, const char* field, double value, Range r
   }
 }
 
+// What an element's way from memory and back is worth.
+constexpr double kFlopsPerElement = 4.0;
+
 template <class T>
 void update_arrays(const Optimizer& optimizer, std::uint64_t step, VectorView theta,
                    ConstVectorView gradient, const std::vector<VectorView>& state) {
-  const core::FlushToZero flush;
   const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
   kernels::UpdateArguments<T> arguments{};
   arguments.hyperparameters =
       std::visit([](const auto& rule) -> const void* { return &rule; }, optimizer);
   arguments.scalars = kernels.prepare[optimizer.index()](arguments.hyperparameters, step);
   arguments.decay = true;
-  arguments.count = theta.size();
-  arguments.theta = static_cast<T*>(theta.data());
-  arguments.gradient = static_cast<const T*>(gradient.data());
-  for (std::size_t i = 0; i < state.size(); ++i) {
-    arguments.state[i] = static_cast<T*>(state[i].data());
-  }
-  kernels.update[optimizer.index()](arguments);
+  // Whole groups a worker, so that no bit depends on their number.
+  const std::size_t groups = (theta.size() + kernels::kGroup<T> - 1) / kernels::kGroup<T>;
+  const int workers = core::team_size(0, kFlopsPerElement * static_cast<double>(theta.size()));
+  core::run_team(workers, [&](const core::Worker& worker) {
+    const core::Share share = worker.share(groups);
+    const std::size_t begin = share.begin * kernels::kGroup<T>;
+    kernels::UpdateArguments<T> part = arguments;
+    part.count = std::min(theta.size(), share.end * kernels::kGroup<T>) - begin;
+    part.theta = static_cast<T*>(theta.data()) + begin;
+    part.gradient = static_cast<const T*>(gradient.data()) + begin;
+    for (std::size_t i = 0; i < state.size(); ++i) {
+      part.state[i] = static_cast<T*>(state[i].data()) + begin;
+    }
+    kernels.update[optimizer.index()](part);
+  });
 }
 
 void check_vector(const char* what, std::size_t size, DType dtype, VectorView theta) {

@@ -35,6 +35,19 @@ bool runs_avx512() {
 }
 #endif
 
+const KernelTable* chosen_table() {
+  const char* forced = std::getenv("DESCEND_ISA");
+  if (forced == nullptr || *forced == '\0') return available_tables().front();
+  for (const KernelTable* table : available_tables()) {
+    if (std::string(table->isa) == forced) return table;
+  }
+  throw core::invalid("DESCEND_ISA is '", forced,
+                      "', which this build or processor does not have; available: ",
+                      core::listed(available_isas()), ".");
+}
+
+}  // namespace
+
 std::vector<const KernelTable*> available_tables() {
   std::vector<const KernelTable*> tables;
 #ifdef DESCEND_HAVE_AVX512
@@ -49,19 +62,6 @@ std::vector<const KernelTable*> available_tables() {
   tables.push_back(&portable::kTable);
   return tables;
 }
-
-const KernelTable* chosen_table() {
-  const char* forced = std::getenv("DESCEND_ISA");
-  if (forced == nullptr || *forced == '\0') return available_tables().front();
-  for (const KernelTable* table : available_tables()) {
-    if (std::string(table->isa) == forced) return table;
-  }
-  throw core::invalid("DESCEND_ISA is '", forced,
-                      "', which this build or processor does not have; available: ",
-                      core::listed(available_isas()), ".");
-}
-
-}  // namespace
 
 const KernelTable& kernel_table() {
   static const KernelTable* const table = chosen_table();

@@ -14,6 +14,8 @@ namespace descend::kernels {
 const KernelTable& kernel_table();
 
 /// Built in and runnable here, best first.
+std::vector<const KernelTable*> available_tables();
+/// Their names.
 std::vector<std::string> available_isas();
 
 }  // namespace descend::kernels

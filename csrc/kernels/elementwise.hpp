@@ -105,6 +105,27 @@ bool all_finite(std::size_t count, const T* x) {
   return kernels::DESCEND_ISA_NAMESPACE::sum(sum) == T{0};
 }
 
+template <class T>
+T absolute_sum(std::size_t rows, std::size_t columns, const T* x, std::size_t ld) {
+  if (ld == columns) {  // one long row
+    columns *= rows;
+    rows = 1;
+  }
+  constexpr std::size_t kChains = 4;
+  Vec<T> sums[kChains] = {Vec<T>::zero(), Vec<T>::zero(), Vec<T>::zero(), Vec<T>::zero()};
+  for (std::size_t row = 0; row < rows; ++row, x += ld) {
+    std::size_t i = 0;
+    for (; i + kChains * kGroup<T> <= columns; i += kChains * kGroup<T>) {
+      for (std::size_t chain = 0; chain < kChains; ++chain) {
+        sums[chain] = sums[chain] + abs(Vec<T>::load(x + i + chain * kGroup<T>));
+      }
+    }
+    for (; i + kGroup<T> <= columns; i += kGroup<T>) sums[0] = sums[0] + abs(Vec<T>::load(x + i));
+    if (i < columns) sums[1] = sums[1] + abs(Vec<T>::load_first(x + i, columns - i));
+  }
+  return sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+
 constexpr std::size_t kSumLanes = 8;
 
 inline double folded(const double (&lanes)[kSumLanes]) {

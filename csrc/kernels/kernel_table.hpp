@@ -156,6 +156,8 @@ struct Kernels {
   /// out = x * y by element.
   void (*multiply)(std::size_t count, const T* x, const T* y, T* out);
   bool (*all_finite)(std::size_t count, const T* x);
+  /// sum |x_ij| in some order: at least the largest of them, not finite where one is not.
+  T (*absolute_sum)(std::size_t rows, std::size_t columns, const T* x, std::size_t ld);
   /// sum_i (x_i - y_i)^2 in double.
   double (*squared_distance)(std::size_t count, const T* x, const T* y);
   /// sum_i weights_i x_i in double; weights null: all 1.

@@ -45,6 +45,7 @@ constexpr Kernels<T> kernels() {
       gather_rows<T>,
       multiply<T>,
       all_finite<T>,
+      absolute_sum<T>,
       squared_distance<T>,
       weighted_sum<T>,
 #define DESCEND_ROW(name) evaluate<T, name<T>>,

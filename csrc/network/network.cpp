@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <mutex>
 #include <shared_mutex>
 #include <utility>
@@ -31,9 +32,10 @@ void check_parameters(const char* where, const char* what, const State& state, s
   }
 }
 
+// NaN where it is interrupted.
 template <class T>
 double gradient_over_rows(const State& state, const engine::Examples& examples, Loss loss,
-                          int threads, T* canonical) {
+                          int threads, const std::function<bool()>& interrupted, T* canonical) {
   const std::size_t rows = examples.inputs.rows();
   const double total = engine::weight_sum(examples.weights, {nullptr, 0, rows});
   const std::size_t block_rows = std::min(rows, engine::kBlockRows);
@@ -41,16 +43,21 @@ double gradient_over_rows(const State& state, const engine::Examples& examples, 
   engine::CpuEngine<T> engine(state.spec, state.layout, loss, block_rows, workers);
   core::AlignedBuffer<T> gradient(state.layout.size);
   double sum = 0.0;
+  core::InterruptPoll poll(interrupted);
+  bool ended = false;
+  core::MeetingPoint meeting_point(poll, [&] { return ended = poll.ask(); });
   core::run_team(workers, [&](const core::Worker& worker) {
+    core::Pace pace(meeting_point, worker);
     for (std::size_t first = 0; first < rows; first += block_rows) {
       const engine::Minibatch batch{
           examples, {nullptr, first, std::min(block_rows, rows - first)}, total, nullptr};
-      engine.backpropagate(worker, batch, state.theta<T>());
+      if (!engine.backpropagate(worker, pace, batch, state.theta<T>())) return;
       if (worker.index == 0) sum += engine.loss_sum(batch);
-      engine.gradient(worker, batch, gradient.data(), first > 0);
-      worker.wait();
+      if (!engine.gradient(worker, pace, batch, gradient.data(), first > 0)) return;
+      if (!pace.meet()) return;
     }
   });
+  if (ended) return std::numeric_limits<double>::quiet_NaN();
   engine::to_canonical(state.layout, gradient.data(), canonical);
   return sum / total;
 }
@@ -81,7 +88,8 @@ std::vector<LayerShape> Network::layer_shapes() const {
   return shapes;
 }
 
-void Network::predict(ConstMatrixView inputs, MatrixView outputs, int threads) const {
+bool Network::predict(ConstMatrixView inputs, MatrixView outputs, int threads,
+                      const std::function<bool()>& interrupted) const {
   constexpr const char* kWhere = "Network.predict";
   core::check_threads(kWhere, threads);
   network::check_inputs(kWhere, spec(), inputs, {threads, nullptr});
@@ -92,10 +100,10 @@ void Network::predict(ConstMatrixView inputs, MatrixView outputs, int threads) c
                   name(spec().dtype), ".");
   }
   const std::shared_lock lock(state_->mutex);
-  network::with_type(spec().dtype, [&](auto zero) {
+  return network::with_type(spec().dtype, [&](auto zero) {
     using T = decltype(zero);
-    engine::predict<T>(spec(), state_->layout, std::as_const(*state_).theta<T>(), inputs, outputs,
-                       threads);
+    return engine::predict<T>(spec(), state_->layout, std::as_const(*state_).theta<T>(), inputs,
+                              outputs, threads, interrupted);
   });
 }
 
@@ -114,8 +122,8 @@ double Network::loss(ConstMatrixView inputs, const Targets& targets, Loss loss,
 }
 
 double Network::loss_and_gradient(ConstMatrixView inputs, const Targets& targets, Loss loss,
-                                  VectorView gradient, ConstVectorView sample_weight,
-                                  int threads) const {
+                                  VectorView gradient, ConstVectorView sample_weight, int threads,
+                                  const std::function<bool()>& interrupted) const {
   constexpr const char* kWhere = "Network.loss_and_gradient";
   core::check_threads(kWhere, threads);
   check_parameters(kWhere, "gradient", *state_, gradient.size(), gradient.dtype());
@@ -124,7 +132,7 @@ double Network::loss_and_gradient(ConstMatrixView inputs, const Targets& targets
   const std::shared_lock lock(state_->mutex);
   return network::with_type(spec().dtype, [&](auto zero) {
     using T = decltype(zero);
-    return gradient_over_rows<T>(*state_, examples.view(), loss, threads,
+    return gradient_over_rows<T>(*state_, examples.view(), loss, threads, interrupted,
                                  static_cast<T*>(gradient.data()));
   });
 }

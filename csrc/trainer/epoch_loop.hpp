@@ -10,6 +10,7 @@
 #include "descend/optimizer.hpp"
 #include "descend/stop.hpp"
 #include "engine/cpu_engine.hpp"
+#include "engine/growth_bound.hpp"
 
 namespace descend::trainer {
 
@@ -35,12 +36,20 @@ struct EpochOutcome {
   std::size_t rows = 0;
   std::optional<StopReason> stop;         ///< what ended it early
   std::optional<double> non_finite_loss;  ///< the loss after `steps` steps, not updated from
+  bool overflow = false;                  ///< of the update after `steps` steps, not applied
 };
 
-/// Runs the plan's steps with `workers` threads, changing theta and the optimizer's state.
+/// Whether the gradient of a step of so many rows stands in memory, block after block, so that it
+/// can be given up half-way.
+template <class T>
+bool takes_long(const engine::CpuEngine<T>& engine, std::size_t rows);
+
+/// Runs the plan's steps with `workers` threads, changing theta and the optimizer's state, which
+/// stay finite. `gradient` is of theta's size where a step takes long. `growth` is that of all
+/// steps the state has seen.
 template <class T>
 EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
                        const Optimizer& optimizer, T* theta, T* const (&state)[2], T* gradient,
-                       int workers);
+                       int workers, engine::GrowthBound& growth);
 
 }  // namespace descend::trainer

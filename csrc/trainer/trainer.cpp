@@ -30,7 +30,7 @@ using network::CheckedExamples;
 template <class T>
 struct Memory {
   core::AlignedBuffer<T> state[2];  // of the optimizer
-  core::AlignedBuffer<T> gradient;  // where a minibatch is longer than a block
+  core::AlignedBuffer<T> gradient;  // where a step takes long
   std::unique_ptr<engine::CpuEngine<T>> engine;
   int engine_workers = 0;
 };
@@ -95,7 +95,11 @@ class Trainer::State {
  public:
   State(std::shared_ptr<network::State> network, Loss loss, Optimizer optimizer,
         TrainerOptions options)
-      : network_(std::move(network)), loss_(loss), optimizer_(optimizer), options_(options) {
+      : network_(std::move(network)),
+        loss_(loss),
+        optimizer_(optimizer),
+        options_(options),
+        growth_(optimizer, network_->spec.dtype) {
     validate(optimizer_);
     if (options_.batch_size && *options_.batch_size == 0) {
       throw invalid("Trainer: batch_size must be at least 1 (or none, for all rows), got 0.");
@@ -168,6 +172,7 @@ class Trainer::State {
   std::variant<Memory<float>, Memory<double>> memory_;
   std::vector<std::size_t> order_;
   engine::DropoutKey dropout_{};
+  engine::GrowthBound growth_;
   // Read by other threads too.
   std::atomic<std::size_t> epoch_{0};
   std::atomic<std::size_t> steps_{0};
@@ -183,14 +188,14 @@ int Trainer::State::reserve(std::size_t batch_rows) {
   network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
     Memory<T>& memory = this->memory<T>();
-    if (batch_rows > engine::kBlockRows && memory.gradient.size() == 0) {
-      memory.gradient = core::AlignedBuffer<T>(network_->layout.size);
-    }
     if (memory.engine == nullptr || memory.engine->block_rows() < block_rows ||
         memory.engine_workers < workers) {
       memory.engine = std::make_unique<engine::CpuEngine<T>>(network_->spec, network_->layout,
                                                              loss_, block_rows, workers);
       memory.engine_workers = workers;
+    }
+    if (trainer::takes_long(*memory.engine, batch_rows) && memory.gradient.size() == 0) {
+      memory.gradient = core::AlignedBuffer<T>(network_->layout.size);
     }
   });
   return workers;
@@ -198,7 +203,6 @@ int Trainer::State::reserve(std::size_t batch_rows) {
 
 // Runs the plan and counts its steps.
 trainer::EpochOutcome Trainer::State::run(const char* where, trainer::EpochPlan plan, int workers) {
-  bool finite = true;
   const trainer::EpochOutcome outcome = network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
     Memory<T>& memory = this->memory<T>();
@@ -206,25 +210,22 @@ trainer::EpochOutcome Trainer::State::run(const char* where, trainer::EpochPlan 
     T* const theta = network_->theta<T>();
     std::unique_lock lock(network_->mutex);
     plan.lock = &lock;
-    const trainer::EpochOutcome done = trainer::run_steps<T>(
-        *memory.engine, plan, optimizer_, theta, state, memory.gradient.data(), workers);
-    const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
-    finite = kernels.all_finite(network_->layout.size, theta);
-    return done;
+    return trainer::run_steps<T>(*memory.engine, plan, optimizer_, theta, state,
+                                 memory.gradient.data(), workers, growth_);
   });
   steps_ += outcome.steps;
-  constexpr const char* kRemedy =
-      " A lower learning rate or inputs and targets nearer to 1 may help.";
-  if (!finite) {
-    throw NonFiniteLoss(core::text(where, ": the parameters are not finite after step ",
-                                   steps_.load(), " (epoch ", epoch_.load(), ").", kRemedy));
-  }
-  if (outcome.non_finite_loss) {
-    const double loss = *outcome.non_finite_loss;
-    throw NonFiniteLoss(core::text(where, ": the loss of step ", steps_ + 1, " (epoch ",
-                                   epoch_.load(), ") is ", std::isnan(loss) ? "nan" : "inf",
-                                   "; the parameters are those after step ", steps_.load(), ".",
-                                   kRemedy));
+  if (outcome.overflow || outcome.non_finite_loss) {
+    const std::size_t step = steps_ + 1;
+    const char* what = "the update";
+    std::string found = core::text("overflows ", name(network_->spec.dtype));
+    if (outcome.non_finite_loss) {
+      what = "the loss";
+      found = std::isnan(*outcome.non_finite_loss) ? "is nan" : "is inf";
+    }
+    throw NonFiniteLoss(
+        core::text(where, ": ", what, " of step ", step, " (epoch ", epoch_.load(), ") ", found,
+                   "; the parameters are those after step ", steps_.load(),
+                   ". A lower learning rate or inputs and targets nearer to 1 may help."));
   }
   return outcome;
 }

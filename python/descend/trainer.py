@@ -111,7 +111,10 @@ class Trainer(_core.Trainer):
         ValueError
             If the data do not fit the network or the loss; nothing is changed then.
         FloatingPointError
-            If the training loss is NaN or infinite. The parameters of the step before are kept.
+            If the loss of a step is NaN or infinite, or its update would overflow. That step is
+            not applied: parameters, optimizer state and ``steps`` are those of the step before
+            (with ``patience``, the best parameters are restored), and ``epoch`` counts the epoch
+            that ended so.
         """
         validation_X, validation_y = _pair(validation_data)
         if not isinstance(stop, Stop | None):

@@ -193,6 +193,26 @@ void test_unknown_names_list_the_known_ones() {
   }
 }
 
+void test_long_calls_can_be_interrupted() {
+  ds::NetworkSpec spec;
+  spec.inputs = 64;
+  spec.layers = {{2048, ds::Activation::relu}, {1}};
+  const ds::Network network(spec);
+  const std::size_t rows = 50000;
+  const std::vector<float> x(rows * 64, 1.0F);
+  std::vector<float> outputs(rows), gradient(network.parameter_count());
+  int asked = 0;
+  const auto interrupted = [&asked] { return ++asked > 0; };
+  CHECK(!network.predict({x.data(), rows, 64}, {outputs.data(), rows, 1}, 1, interrupted));
+  CHECK(asked == 1);
+  const double loss = network.loss_and_gradient(
+      {x.data(), rows, 64}, ds::ConstMatrixView(outputs.data(), rows, 1), ds::Loss::squared_error,
+      {gradient.data(), gradient.size()}, {}, 1, interrupted);
+  CHECK(loss != loss);
+  CHECK(asked == 2);
+  CHECK(network.predict({x.data(), 5, 64}, {outputs.data(), 5, 1}, 1, interrupted));
+}
+
 }  // namespace
 
 int main() {
@@ -206,5 +226,6 @@ int main() {
   test_bad_arguments_throw_and_change_nothing();
   test_an_empty_or_oversized_network_cannot_be_made();
   test_unknown_names_list_the_known_ones();
+  test_long_calls_can_be_interrupted();
   return check_result();
 }

@@ -23,7 +23,8 @@ def _normal_cdf(z):
 
 
 def _normal_density(z):
-    return np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
+    size = np.minimum(np.abs(z), 40)  # 0 beyond; a larger square might overflow
+    return np.exp(-0.5 * size**2) / math.sqrt(2 * math.pi)
 
 
 def _exp_of_negative(z):

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -81,18 +82,22 @@ class Network {
 
   /// Writes the last layer's a for each row: `inputs` (rows, inputs()), `outputs`
   /// (rows, outputs()) of the network's dtype. Inputs of any element type are converted a few rows
-  /// at a time. Dropout is off. `threads` 0 lets the work decide.
-  void predict(ConstMatrixView inputs, MatrixView outputs, int threads = 0) const;
+  /// at a time. Dropout is off. `threads` 0 lets the work decide. `interrupted` is asked every few
+  /// milliseconds from the calling thread and may read the network, not change it; where it says
+  /// true, predict gives up and returns false.
+  bool predict(ConstMatrixView inputs, MatrixView outputs, int threads = 0,
+               const std::function<bool()>& interrupted = {}) const;
 
   /// J = sum_i w_i L_i / sum_i w_i over the rows given; `sample_weight` is empty or (rows).
   double loss(ConstMatrixView inputs, const Targets& targets, Loss loss,
               ConstVectorView sample_weight = {}, int threads = 0) const;
 
   /// J as above, and its gradient by backpropagation in the order of layer_shapes(), in
-  /// parameter_count() elements of the network's dtype.
+  /// parameter_count() elements of the network's dtype. NaN where `interrupted`, asked as in
+  /// predict, says true.
   double loss_and_gradient(ConstMatrixView inputs, const Targets& targets, Loss loss,
-                           VectorView gradient, ConstVectorView sample_weight = {},
-                           int threads = 0) const;
+                           VectorView gradient, ConstVectorView sample_weight = {}, int threads = 0,
+                           const std::function<bool()>& interrupted = {}) const;
 
   /// Copies all parameters, in the order of layer_shapes(), from or to parameter_count()
   /// elements of the network's dtype. Setting throws std::invalid_argument on a value that is

@@ -151,7 +151,8 @@ void validate(const Optimizer& optimizer);
 /// How many vectors of theta's size the optimizer keeps; they start at 0.
 std::size_t state_vectors(const Optimizer& optimizer);
 
-/// Applies step number `step` (from 1) to `theta` in place, in one pass.
+/// Applies step number `step` (from 1) to `theta` in place, in one pass, by several threads where
+/// that is worth while.
 ///
 /// `gradient` and each of `state` have theta's dtype and size; state holds
 /// state_vectors(optimizer) vectors, zero before the first step. The decay acts on everything

@@ -17,8 +17,8 @@
 
 namespace descend {
 
-/// The training loss of a step was NaN or infinite, and that step's update was not applied; or a
-/// parameter became so in the steps before.
+/// The loss of a step was NaN or infinite, or its update would have made a parameter or the
+/// optimizer's state so. That update was not applied.
 class NonFiniteLoss : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -67,10 +67,10 @@ struct History {
 ///
 /// Not for two threads at once: a call during a call throws std::runtime_error. Every call
 /// checks its data first and throws std::invalid_argument, changing nothing, where they do not
-/// fit; throws NonFiniteLoss where the loss is NaN or infinite, keeping the parameters and the
-/// optimizer's state of the step before. Data of any element type are read where they stand, a
-/// minibatch at a time, and once before for the checks, which integers do not need; so they may be
-/// larger than memory, in a mapped file.
+/// fit; throws NonFiniteLoss where a step's loss or update is not finite, keeping parameters,
+/// optimizer state and steps() of the step before. epoch() then counts the epoch that ended so.
+/// Data of any element type are read where they stand, a minibatch at a time, and once before for
+/// the checks, which integers do not need; so they may be larger than memory, in a mapped file.
 class Trainer {
  public:
   Trainer(const Network& network, Loss loss, Optimizer optimizer = Adam{},

@@ -66,7 +66,7 @@ class SGD:
         """
     def update(self, theta: numpy.ndarray, gradient: numpy.ndarray, state: OptimizerState) -> None:
         """
-        Apply one step to ``theta`` in place, in one fused pass.
+        Apply one step to ``theta`` in place, in one fused pass, by several threads where it is large.
         
         Parameters
         ----------
@@ -129,7 +129,7 @@ class AdaGrad:
         """
     def update(self, theta: numpy.ndarray, gradient: numpy.ndarray, state: OptimizerState) -> None:
         """
-        Apply one step to ``theta`` in place, in one fused pass.
+        Apply one step to ``theta`` in place, in one fused pass, by several threads where it is large.
         
         Parameters
         ----------
@@ -188,7 +188,7 @@ class RMSProp:
         """
     def update(self, theta: numpy.ndarray, gradient: numpy.ndarray, state: OptimizerState) -> None:
         """
-        Apply one step to ``theta`` in place, in one fused pass.
+        Apply one step to ``theta`` in place, in one fused pass, by several threads where it is large.
         
         Parameters
         ----------
@@ -255,7 +255,7 @@ class Adam:
         """
     def update(self, theta: numpy.ndarray, gradient: numpy.ndarray, state: OptimizerState) -> None:
         """
-        Apply one step to ``theta`` in place, in one fused pass.
+        Apply one step to ``theta`` in place, in one fused pass, by several threads where it is large.
         
         Parameters
         ----------
@@ -318,7 +318,7 @@ class AdamW:
         """
     def update(self, theta: numpy.ndarray, gradient: numpy.ndarray, state: OptimizerState) -> None:
         """
-        Apply one step to ``theta`` in place, in one fused pass.
+        Apply one step to ``theta`` in place, in one fused pass, by several threads where it is large.
         
         Parameters
         ----------
@@ -529,7 +529,8 @@ class Trainer:
         ValueError, TypeError
             If the arrays do not fit; nothing changes then.
         FloatingPointError
-            If the loss of a step is NaN or infinite; the parameters of the step before are kept.
+            If the loss of a step is NaN or infinite, or its update would overflow. That step is not
+            applied: parameters, optimizer state and ``steps`` are those of the step before.
         """
     def step(self, X: typing.Any, y: typing.Any, sample_weight: typing.Any = None) -> float:
         """
@@ -553,7 +554,7 @@ class Trainer:
         ValueError, TypeError
             If the arrays do not fit; nothing changes then.
         FloatingPointError
-            If the loss is NaN or infinite; the parameters are kept.
+            If the loss is NaN or infinite, or the update would overflow; nothing changes then.
         """
     @property
     def batch_size(self) -> int | None:
