@@ -37,8 +37,14 @@ def test_training_takes_no_more_memory_than_it_may(tmp_path, name):
     sparse_file(file, scenario.dtype, (scenario.rows, scenario.widths[0]))
     run = subprocess.run(
         [sys.executable, str(SCRIPT), name, str(file)],
-        # What is freed goes back at once, and large arrays are mapped one by one.
-        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"},
+        # What is freed goes back at once, large arrays are mapped one by one, and no thread keeps
+        # address space in reserve.
+        env={
+            **os.environ,
+            "MALLOC_MMAP_THRESHOLD_": "65536",
+            "MALLOC_TRIM_THRESHOLD_": "65536",
+            "MALLOC_ARENA_MAX": "1",
+        },
         capture_output=True,
         text=True,
         timeout=300,

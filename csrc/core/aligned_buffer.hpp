@@ -14,7 +14,7 @@ constexpr std::size_t kBufferAlignment = 64;
 /// Memory that is not initialised, at a cache line's start, on large pages where there is much of
 /// it and the system has them. Throws std::bad_alloc.
 void* allocate_buffer(std::size_t bytes);
-void free_buffer(void* buffer, std::size_t bytes) noexcept;
+void free_buffer(void* buffer) noexcept;
 
 template <class T>
 class AlignedBuffer {
@@ -36,7 +36,7 @@ class AlignedBuffer {
     swap(other);
     return *this;
   }
-  ~AlignedBuffer() { free_buffer(data_, size_ * sizeof(T)); }
+  ~AlignedBuffer() { free_buffer(data_); }
 
   T* data() { return data_; }
   const T* data() const { return data_; }
