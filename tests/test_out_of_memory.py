@@ -95,9 +95,9 @@ CASES = {
         + "x, y = np.ones((1_100, 4_000), 'float32'), np.ones((1_100, 1), 'float32')",
         "run.step(x, y)",
     ),
-    "data to convert": (
+    "data to copy": (
         100,
-        "x, y = np.ones((10_000_000, 20), 'int8'), np.zeros(10_000_000, 'int8')",
+        "x, y = np.ones((10_000_000, 20), 'int8', order='F'), np.zeros(10_000_000, 'int8')",
         "run.fit(x, y)",
     ),
     "an epoch's order": (

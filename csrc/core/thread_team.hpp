@@ -69,6 +69,12 @@ inline double step_flops(std::size_t rows, std::size_t parameters) {
   return 6.0 * static_cast<double>(rows) * static_cast<double>(parameters);
 }
 
+/// What a whole training step is worth in such operations: its update takes as long as 50 of them
+/// for a parameter.
+inline double step_work(std::size_t rows, std::size_t parameters) {
+  return step_flops(rows, parameters) + 50.0 * static_cast<double>(parameters);
+}
+
 /// How many threads `flops` floating-point operations between two barriers are worth:
 /// `requested` where it is positive, else at most usable_processors(). DESCEND_NUM_THREADS caps
 /// both.

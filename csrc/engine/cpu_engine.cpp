@@ -93,9 +93,7 @@ CpuEngine<T>::CpuEngine(const NetworkSpec& spec, const ParameterLayout& layout, 
       transposed_(static_cast<std::size_t>(workers) * kernels::kTransposeScratch<T>),
       pieces_(static_cast<std::size_t>(workers) * kScratchPieces * kPieceSize<T>),
       magnitudes_(static_cast<std::size_t>(workers)) {
-  for (std::size_t l = 0; l < spec.layers.size(); ++l) {
-    const Dense& dense = spec.layers[l];
-    const std::size_t inputs = layout.layers[l].inputs;
+  for (const Dense& dense : spec.layers) {
     Layer layer;
     layer.ld = row_distance<T>(dense.units);
     const std::size_t size = block_rows * layer.ld;
@@ -106,10 +104,19 @@ CpuEngine<T>::CpuEngine(const NetworkSpec& spec, const ParameterLayout& layout, 
       layer.mask = core::AlignedBuffer<T>(size);
       layer.dropped = core::AlignedBuffer<T>(size);
     }
-    layer.forward_by_columns = is_by_columns<T>(block_rows, inputs, dense.units, workers);
-    layer.input_by_columns = is_by_columns<T>(block_rows, dense.units, inputs, workers);
     layers_.push_back(std::move(layer));
   }
+  share_out(workers);
+}
+
+template <class T>
+void CpuEngine<T>::share_out(int workers) {
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const std::size_t inputs = layout_.layers[l].inputs, units = layout_.layers[l].units;
+    layers_[l].forward_by_columns = is_by_columns<T>(block_rows_, inputs, units, workers);
+    layers_[l].input_by_columns = is_by_columns<T>(block_rows_, units, inputs, workers);
+  }
+  std::fill(magnitudes_.begin(), magnitudes_.end(), Magnitudes{});
 }
 
 template <class T>

@@ -61,6 +61,9 @@ class CpuEngine {
 
   std::size_t block_rows() const { return block_rows_; }
 
+  /// Prepares for a team of `workers`, at most those there is room for. Before, it is that many.
+  void share_out(int workers);
+
   /// Takes this worker's share of theta into parameter_bound(), which stands after a barrier.
   void measure_parameters(const core::Worker& worker, const T* theta);
 
@@ -100,14 +103,14 @@ class CpuEngine {
 
  private:
   struct Layer {
-    std::size_t ld;            // of all buffers below
+    std::size_t ld = 0;        // of all buffers below
     core::AlignedBuffer<T> z;  // where the derivative needs it
     core::AlignedBuffer<T> a;
     core::AlignedBuffer<T> d_z;
-    core::AlignedBuffer<T> mask;     // where units are dropped, as is
-    core::AlignedBuffer<T> dropped;  // a times mask
-    bool forward_by_columns;         // its update too
-    bool input_by_columns;           // d_z of the layer below
+    core::AlignedBuffer<T> mask;      // where units are dropped, as is
+    core::AlignedBuffer<T> dropped;   // a times mask
+    bool forward_by_columns = false;  // its update too
+    bool input_by_columns = false;    // d_z of the layer below
   };
   // What one worker computes of a layer's rows and columns.
   struct Part {

@@ -47,8 +47,13 @@ template <class T>
 class OverflowGuard {
  public:
   OverflowGuard(engine::CpuEngine<T>& engine, const core::Worker& worker,
-                const engine::GrowthBound& growth, std::atomic<bool>& overflow)
-      : engine_(engine), worker_(worker), growth_(growth), overflow_(overflow) {}
+                const engine::GrowthBound& growth, std::size_t measured,
+                std::atomic<bool>& overflow)
+      : engine_(engine),
+        worker_(worker),
+        growth_(growth),
+        overflow_(overflow),
+        measured_(measured) {}
 
   bool admits(std::uint64_t step, const engine::Minibatch& batch, double gradient_bound,
               const T* gradient, const engine::Update<T>& update, std::size_t parameter_sets) {
@@ -71,12 +76,15 @@ class OverflowGuard {
   /// Of the steps admitted.
   const engine::GrowthBound& growth() const { return growth_; }
 
+  /// Which of the parameter sets it last measured.
+  std::size_t measured() const { return measured_; }
+
  private:
   engine::CpuEngine<T>& engine_;
   const core::Worker& worker_;
   engine::GrowthBound growth_;
   std::atomic<bool>& overflow_;
-  std::size_t measured_ = 0;
+  std::size_t measured_;
 };
 
 struct BlockSums {
@@ -123,25 +131,30 @@ bool takes_long(const engine::CpuEngine<T>& engine, std::size_t rows) {
 template <class T>
 EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
                        const Optimizer& optimizer, T* theta, T* const (&state)[2], T* gradient,
-                       int workers, engine::GrowthBound& growth) {
+                       core::TeamTuner& tuner, engine::GrowthBound& growth) {
   EpochOutcome outcome;
   Question question(plan);
   core::MeetingPoint meeting_point(*plan.interrupt, [&question] { return question.ask(); });
   std::atomic<bool> overflow{false};
-  engine::GrowthBound grown = growth;
-  core::run_team(workers, [&](const core::Worker& worker) {
+  std::size_t measured = 0;
+  bool ended = false;
+
+  const auto run_stretch = [&](const core::Worker& worker, std::size_t most_steps) {
     core::Pace pace(meeting_point, worker);
-    OverflowGuard<T> guard(engine, worker, growth, overflow);
-    bool interrupted = false;
-    std::size_t steps = 0;
-    for (std::size_t first = 0; first < plan.rows.count; first += plan.batch_rows) {
+    OverflowGuard<T> guard(engine, worker, growth, measured, overflow);
+    bool interrupted = false, goes_on = true;
+    const std::size_t steps_before = outcome.steps;
+    std::size_t steps = 0, first = outcome.visited;
+    worker.wait();  // all have read where the stretch begins
+    for (; goes_on && steps < most_steps && first < plan.rows.count; first += plan.batch_rows) {
       const engine::Rows rows =
           plan.rows.part(first, std::min(first + plan.batch_rows, plan.rows.count));
       const double weight = engine::weight_sum(plan.examples.weights, rows);
       if (weight == 0.0) continue;
       const engine::Minibatch batch{plan.examples, rows, weight, plan.dropout};
-      const std::uint64_t step = plan.steps_before + steps + 1;
+      const std::uint64_t step = plan.steps_before + steps_before + steps + 1;
       const engine::Update<T> update = engine::prepare_update(optimizer, step, theta, state);
+      goes_on = false;
 
       const bool is_long = takes_long(engine, rows.count);
       const auto sums = is_long
@@ -167,29 +180,42 @@ EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
       if (worker.index == 0) {
         outcome.loss_sum += sums->loss;
         outcome.weight_sum += weight;
-        outcome.steps = steps;
+        outcome.steps = steps_before + steps;
         outcome.rows += rows.count;
-        outcome.stop = condition_met(plan, steps);
+        outcome.stop = condition_met(plan, outcome.steps);
       }
       interrupted = !pace.meet();
-      if (interrupted || outcome.stop) break;
+      goes_on = !interrupted && !outcome.stop;
     }
-    if (worker.index == 0) {
-      if (interrupted) outcome.stop = StopReason::interrupted;
-      grown = guard.growth();
-    }
-  });
-  growth = grown;
+    worker.wait();  // nobody reads growth, measured or outcome any more
+    if (worker.index != 0) return;
+    if (interrupted) outcome.stop = StopReason::interrupted;
+    outcome.visited = first;
+    growth = guard.growth();
+    measured = guard.measured();
+    ended = !goes_on;
+  };
+
+  while (!ended && outcome.visited < plan.rows.count) {
+    const std::size_t steps_before = outcome.steps;
+    const std::size_t most_steps = tuner.pieces();
+    const Clock::time_point begin = Clock::now();
+    engine.share_out(tuner.workers());
+    core::run_team(tuner.workers(),
+                   [&](const core::Worker& worker) { run_stretch(worker, most_steps); });
+    const std::chrono::duration<double> seconds = Clock::now() - begin;
+    tuner.record(outcome.steps - steps_before, seconds.count());
+  }
   return outcome;
 }
 
 template bool takes_long<float>(const engine::CpuEngine<float>&, std::size_t);
 template bool takes_long<double>(const engine::CpuEngine<double>&, std::size_t);
 template EpochOutcome run_steps<float>(engine::CpuEngine<float>&, const EpochPlan&,
-                                       const Optimizer&, float*, float* const (&)[2], float*, int,
-                                       engine::GrowthBound&);
+                                       const Optimizer&, float*, float* const (&)[2], float*,
+                                       core::TeamTuner&, engine::GrowthBound&);
 template EpochOutcome run_steps<double>(engine::CpuEngine<double>&, const EpochPlan&,
                                         const Optimizer&, double*, double* const (&)[2], double*,
-                                        int, engine::GrowthBound&);
+                                        core::TeamTuner&, engine::GrowthBound&);
 
 }  // namespace descend::trainer

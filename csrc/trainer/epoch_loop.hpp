@@ -1,4 +1,4 @@
-// The steps of one epoch, in one team of threads.
+// The steps of one epoch, in as few teams of threads as their tuner asks for.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +7,7 @@
 
 #include "core/interrupt_poll.hpp"
 #include "core/shared_mutex.hpp"
+#include "core/team_tuner.hpp"
 #include "descend/optimizer.hpp"
 #include "descend/stop.hpp"
 #include "engine/cpu_engine.hpp"
@@ -34,7 +35,8 @@ struct EpochOutcome {
   double weight_sum = 0.0;  ///< of the rows visited
   std::size_t steps = 0;
   std::size_t rows = 0;
-  std::optional<StopReason> stop;         ///< what ended it early
+  std::size_t visited = 0;         ///< of the plan's rows, those of minibatches without weight too
+  std::optional<StopReason> stop;  ///< what ended it early
   std::optional<double> non_finite_loss;  ///< the loss after `steps` steps, not updated from
   bool overflow = false;                  ///< of the update after `steps` steps, not applied
 };
@@ -44,12 +46,12 @@ struct EpochOutcome {
 template <class T>
 bool takes_long(const engine::CpuEngine<T>& engine, std::size_t rows);
 
-/// Runs the plan's steps with `workers` threads, changing theta and the optimizer's state, which
+/// Runs the plan's steps with the tuner's threads, changing theta and the optimizer's state, which
 /// stay finite. `gradient` is of theta's size where a step takes long. `growth` is that of all
 /// steps the state has seen.
 template <class T>
 EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
                        const Optimizer& optimizer, T* theta, T* const (&state)[2], T* gradient,
-                       int workers, engine::GrowthBound& growth);
+                       core::TeamTuner& tuner, engine::GrowthBound& growth);
 
 }  // namespace descend::trainer

@@ -26,6 +26,9 @@ namespace {
 using core::invalid;
 using network::CheckedExamples;
 
+// Longer steps gain by every thread, and trying fewer would take long.
+constexpr double kTunedWork = 1e9;
+
 // What a run in one arithmetic type needs besides theta.
 template <class T>
 struct Memory {
@@ -155,8 +158,8 @@ class Trainer::State {
   std::size_t batch_rows(std::size_t rows) const {
     return std::min(rows, options_.batch_size.value_or(rows));
   }
-  int reserve(std::size_t batch_rows);
-  trainer::EpochOutcome run(const char* where, trainer::EpochPlan plan, int workers);
+  void reserve(std::size_t batch_rows);
+  trainer::EpochOutcome run(const char* where, trainer::EpochPlan plan);
   trainer::EpochPlan plan(const engine::Examples& examples, const std::vector<std::size_t>* order,
                           core::InterruptPoll& interrupt);
   const std::vector<std::size_t>* shuffled(std::size_t rows);
@@ -173,18 +176,25 @@ class Trainer::State {
   std::vector<std::size_t> order_;
   engine::DropoutKey dropout_{};
   engine::GrowthBound growth_;
+  core::TeamTuner tuner_;  // of steps of tuned_rows_ rows
+  int most_workers_ = 0;
+  std::size_t tuned_rows_ = 0;
   // Read by other threads too.
   std::atomic<std::size_t> epoch_{0};
   std::atomic<std::size_t> steps_{0};
   std::atomic<bool> busy_{false};
 };
 
-// Makes room for minibatches of `batch_rows` rows; returns the number of workers.
-int Trainer::State::reserve(std::size_t batch_rows) {
+// Makes room for minibatches of `batch_rows` rows, and a team for them.
+void Trainer::State::reserve(std::size_t batch_rows) {
   const std::size_t block_rows = std::min(batch_rows, engine::kBlockRows);
-  const int workers = std::min(
-      core::team_size(options_.threads, core::step_flops(block_rows, network_->layout.count)),
-      static_cast<int>(block_rows));
+  const double work = core::step_work(block_rows, network_->layout.count);
+  const int workers = core::team_size(options_.threads, work);
+  if (workers != most_workers_ || block_rows != tuned_rows_) {
+    most_workers_ = workers;
+    tuned_rows_ = block_rows;
+    tuner_ = core::TeamTuner(workers, options_.threads == 0 && work < kTunedWork);
+  }
   network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
     Memory<T>& memory = this->memory<T>();
@@ -198,11 +208,10 @@ int Trainer::State::reserve(std::size_t batch_rows) {
       memory.gradient = core::AlignedBuffer<T>(network_->layout.size);
     }
   });
-  return workers;
 }
 
 // Runs the plan and counts its steps.
-trainer::EpochOutcome Trainer::State::run(const char* where, trainer::EpochPlan plan, int workers) {
+trainer::EpochOutcome Trainer::State::run(const char* where, trainer::EpochPlan plan) {
   const trainer::EpochOutcome outcome = network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
     Memory<T>& memory = this->memory<T>();
@@ -211,7 +220,7 @@ trainer::EpochOutcome Trainer::State::run(const char* where, trainer::EpochPlan 
     std::unique_lock lock(network_->mutex);
     plan.lock = &lock;
     return trainer::run_steps<T>(*memory.engine, plan, optimizer_, theta, state,
-                                 memory.gradient.data(), workers, growth_);
+                                 memory.gradient.data(), tuner_, growth_);
   });
   steps_ += outcome.steps;
   if (outcome.overflow || outcome.non_finite_loss) {
@@ -278,12 +287,12 @@ double Trainer::State::step(const ConstMatrixView& inputs, const Targets& target
   core::InterruptPoll interrupt(interrupted);
   const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight,
                                  {options_.threads, &interrupt});
-  const int workers = reserve(examples.rows());
+  reserve(examples.rows());
   trainer::EpochPlan plan = this->plan(examples.view(), nullptr, interrupt);
   plan.batch_rows = examples.rows();
   dropout_.purpose = core::kStepDropoutStream;
   dropout_.index = steps_;
-  const trainer::EpochOutcome outcome = run(kWhere, plan, workers);
+  const trainer::EpochOutcome outcome = run(kWhere, plan);
   return outcome.loss_sum / outcome.weight_sum;
 }
 
@@ -314,11 +323,11 @@ double Trainer::State::run_epoch(const ConstMatrixView& inputs, const Targets& t
                     ": every row in order has a sample_weight of 0, expected a sum above 0.");
     }
   }
-  const int workers = reserve(batch_rows(order == nullptr ? examples.rows() : order->size()));
+  reserve(batch_rows(order == nullptr ? examples.rows() : order->size()));
   const trainer::EpochPlan plan =
       this->plan(examples.view(), order == nullptr ? shuffled(examples.rows()) : order, interrupt);
   ++epoch_;
-  const trainer::EpochOutcome outcome = run(kWhere, plan, workers);
+  const trainer::EpochOutcome outcome = run(kWhere, plan);
   return outcome.loss_sum / outcome.weight_sum;
 }
 
@@ -343,7 +352,7 @@ History Trainer::State::fit(const ConstMatrixView& inputs, const Targets& target
 
   return network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
-    const int workers = reserve(batch_rows(examples.rows()));
+    reserve(batch_rows(examples.rows()));
     std::optional<Snapshot<T>> before;
     if (stop.parameter_change) before.emplace(*network_);
     std::optional<BestParameters<T>> best;
@@ -365,7 +374,7 @@ History Trainer::State::fit(const ConstMatrixView& inputs, const Targets& target
                                     std::chrono::duration<double>(limit));
       }
       ++epoch_;
-      const trainer::EpochOutcome outcome = run(kWhere, plan, workers);
+      const trainer::EpochOutcome outcome = run(kWhere, plan);
       reason = outcome.stop;
       if (outcome.steps == 0) break;  // interrupted within the first step
       const double loss = outcome.loss_sum / outcome.weight_sum;
