@@ -12,6 +12,9 @@ namespace {
 // product and the update.
 constexpr std::size_t kPieceRows = 48;
 
+// Weights whose penalty is summed at a time.
+constexpr std::size_t kWeightBlock = 4096;
+
 template <class T>
 void draw_mask(const Minibatch& batch, std::size_t layer, double rate, const Rows& rows,
                std::size_t columns, T* mask, std::size_t ld_mask) {
@@ -24,16 +27,13 @@ void draw_mask(const Minibatch& batch, std::size_t layer, double rate, const Row
 
 template <class T>
 Update<T> prepare_update(const Optimizer& optimizer, std::uint64_t step, T* theta,
-                         T* const (&state)[2]) {
+                         T* const (&state)[2], const Penalty& penalty) {
   const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
   const void* hyperparameters =
       std::visit([](const auto& rule) -> const void* { return &rule; }, optimizer);
   const std::size_t rule = optimizer.index();
-  return {rule,
-          hyperparameters,
-          kernels.prepare[rule](hyperparameters, step),
-          theta,
-          {state[0], state[1]}};
+  return {rule,  hyperparameters,      kernels.prepare[rule](hyperparameters, step),
+          theta, {state[0], state[1]}, penalty};
 }
 
 template <class T>
@@ -67,6 +67,13 @@ CpuEngine<T>::CpuEngine(const NetworkSpec& spec, const ParameterLayout& layout, 
     }
     layers_.push_back(std::move(layer));
   }
+  for (const LayerLayout& place : layout.layers) {
+    const std::size_t size = kernels::paneled_size<T>(place.inputs, place.units);
+    for (std::size_t begin = 0; begin < size; begin += kWeightBlock) {
+      weight_blocks_.push_back({place.weights + begin, std::min(kWeightBlock, size - begin)});
+    }
+  }
+  penalties_ = core::AlignedBuffer<double>(weight_blocks_.size());
 }
 
 template <class T>
@@ -90,6 +97,24 @@ double CpuEngine<T>::loss_sum(const Minibatch& batch) const {
   for (std::size_t i = 0; i < batch.rows.count; ++i) {
     sum += batch.examples.weights[batch.rows[i]] * static_cast<double>(losses_.data()[i]);
   }
+  return sum;
+}
+
+template <class T>
+void CpuEngine<T>::measure_penalty(const core::Worker& worker, const Penalty& penalty,
+                                   const T* theta) {
+  const core::Share share = worker.share(weight_blocks_.size());
+  for (std::size_t i = share.begin; i < share.end; ++i) {
+    const WeightBlock& block = weight_blocks_[i];
+    penalties_.data()[i] =
+        kernels_.penalty(block.size, theta + block.offset, penalty.l2, penalty.l1);
+  }
+}
+
+template <class T>
+double CpuEngine<T>::penalty_sum() const {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < weight_blocks_.size(); ++i) sum += penalties_.data()[i];
   return sum;
 }
 
@@ -245,7 +270,12 @@ void CpuEngine<T>::piece_gradient(const Piece& piece, const Minibatch& batch, T*
 }
 
 template <class T>
-void CpuEngine<T>::apply(const Update<T>& update, const Piece& piece, const T* gradient) const {
+void CpuEngine<T>::apply(const Update<T>& update, const Piece& piece, T* gradient) const {
+  if (update.penalty.any() && !piece.is_bias) {
+    kernels_.add_penalty_gradient(piece.size, update.theta + piece.offset,
+                                  static_cast<T>(update.penalty.l2),
+                                  static_cast<T>(update.penalty.l1), gradient);
+  }
   const auto state = [&](int i) {
     return update.state[i] == nullptr ? nullptr : update.state[i] + piece.offset;
   };
@@ -278,16 +308,15 @@ void CpuEngine<T>::update(const core::Worker& worker, const Minibatch& batch,
 }
 
 template <class T>
-void CpuEngine<T>::update_from(const core::Worker& worker, const T* gradient,
-                               const Update<T>& update) {
+void CpuEngine<T>::update_from(const core::Worker& worker, T* gradient, const Update<T>& update) {
   for_each_piece(worker,
                  [&](const Piece& piece) { apply(update, piece, gradient + piece.offset); });
 }
 
 template Update<float> prepare_update<float>(const Optimizer&, std::uint64_t, float*,
-                                             float* const (&)[2]);
+                                             float* const (&)[2], const Penalty&);
 template Update<double> prepare_update<double>(const Optimizer&, std::uint64_t, double*,
-                                               double* const (&)[2]);
+                                               double* const (&)[2], const Penalty&);
 template class CpuEngine<float>;
 template class CpuEngine<double>;
 

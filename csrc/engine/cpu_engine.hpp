@@ -26,6 +26,15 @@ namespace descend::engine {
 /// with the same bits.
 constexpr std::size_t kBlockRows = 1024;
 
+/// l2 / 2 ||W||^2 + l1 ||W||_1 over all weights W, biases left out.
+struct Penalty {
+  double l2 = 0.0;
+  double l1 = 0.0;
+
+  bool any() const { return l2 > 0.0 || l1 > 0.0; }
+  Penalty times(double factor) const { return {l2 * factor, l1 * factor}; }
+};
+
 /// One optimizer step: the rule, what is common to all elements, and the vectors it changes.
 template <class T>
 struct Update {
@@ -33,7 +42,8 @@ struct Update {
   const void* hyperparameters;
   kernels::StepScalars scalars;
   T* theta;
-  T* state[2];  ///< as many as the optimizer keeps, of theta's layout
+  T* state[2];      ///< as many as the optimizer keeps, of theta's layout
+  Penalty penalty;  ///< whose gradient is added to the rows'
 };
 
 /// The rows of one step, or of a part of it.
@@ -47,7 +57,7 @@ struct Minibatch {
 /// The update of step number `step`, from 1.
 template <class T>
 Update<T> prepare_update(const Optimizer& optimizer, std::uint64_t step, T* theta,
-                         T* const (&state)[2]);
+                         T* const (&state)[2], const Penalty& penalty);
 
 template <class T>
 class CpuEngine {
@@ -64,6 +74,11 @@ class CpuEngine {
   /// sum_i w_i L_i over the rows of the last backpropagate; the same in every worker.
   double loss_sum(const Minibatch& batch) const;
 
+  /// Takes this worker's share of the penalty of theta, which penalty_sum() gives after a barrier;
+  /// the same in every worker.
+  void measure_penalty(const core::Worker& worker, const Penalty& penalty, const T* theta);
+  double penalty_sum() const;
+
   /// Writes, or adds with `accumulate`, this worker's share of the gradient of those rows.
   void gradient(const core::Worker& worker, const Minibatch& batch, T* gradient, bool accumulate);
 
@@ -71,8 +86,9 @@ class CpuEngine {
   /// in pieces and is never written to memory.
   void update(const core::Worker& worker, const Minibatch& batch, const Update<T>& update);
 
-  /// Updates this worker's share of theta by a gradient that stands in memory.
-  void update_from(const core::Worker& worker, const T* gradient, const Update<T>& update);
+  /// Updates this worker's share of theta by a gradient that stands in memory, to which the
+  /// penalty's is added there.
+  void update_from(const core::Worker& worker, T* gradient, const Update<T>& update);
 
  private:
   struct Layer {
@@ -92,6 +108,11 @@ class CpuEngine {
     bool is_bias;
   };
 
+  // Adjacent weights in theta, the same whatever the number of workers.
+  struct WeightBlock {
+    std::size_t offset, size;
+  };
+
   bool drops_inputs(const Minibatch& batch) const {
     return batch.dropout != nullptr && spec_.input_dropout > 0;
   }
@@ -103,7 +124,7 @@ class CpuEngine {
   template <class Visit>
   void for_each_piece(const core::Worker& worker, const Visit& visit) const;
   void piece_gradient(const Piece& piece, const Minibatch& batch, T* gradient, bool accumulate);
-  void apply(const Update<T>& update, const Piece& piece, const T* gradient) const;
+  void apply(const Update<T>& update, const Piece& piece, T* gradient) const;
 
   const NetworkSpec& spec_;
   const ParameterLayout& layout_;
@@ -120,6 +141,8 @@ class CpuEngine {
   core::AlignedBuffer<T> losses_;
   core::AlignedBuffer<T> transposed_;  // one part a worker
   core::AlignedBuffer<T> gradients_;   // one piece a worker
+  std::vector<WeightBlock> weight_blocks_;
+  core::AlignedBuffer<double> penalties_;  // of each block of weights
 };
 
 }  // namespace descend::engine

@@ -79,9 +79,14 @@ EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
       const double weight = engine::weight_sum(plan.examples.weights, rows);
       if (weight == 0.0) continue;
       const engine::Minibatch batch{plan.examples, rows, weight, plan.dropout};
+      const engine::Penalty penalty = plan.divide_penalty
+                                          ? plan.penalty.times(1.0 / (weight * plan.weight_unit))
+                                          : plan.penalty;
       const engine::Update<T> update =
-          engine::prepare_update(optimizer, plan.steps_before + steps + 1, theta, state);
+          engine::prepare_update(optimizer, plan.steps_before + steps + 1, theta, state, penalty);
 
+      // Taken before the barrier in backpropagate, read behind it.
+      if (penalty.any()) engine.measure_penalty(worker, penalty, theta);
       const bool in_blocks = rows.count > engine::kBlockRows;
       double sum;
       if (in_blocks) {
@@ -92,8 +97,10 @@ EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
         engine.backpropagate(worker, batch, theta);
         sum = engine.loss_sum(batch);
       }
-      if (!std::isfinite(sum)) {
-        if (worker.index == 0) outcome.non_finite_loss = sum / weight;
+      const double penalty_sum = penalty.any() ? engine.penalty_sum() : 0.0;
+      const double loss = sum / weight + penalty_sum;
+      if (!std::isfinite(sum) || !std::isfinite(loss)) {
+        if (worker.index == 0) outcome.non_finite_loss = loss;
         break;
       }
       if (in_blocks) {
@@ -103,11 +110,14 @@ EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
       }
       ++steps;
       if (worker.index == 0) {
-        outcome.loss_sum += sum;
+        outcome.loss_sum += sum + weight * penalty_sum;
         outcome.weight_sum += weight;
         outcome.steps = steps;
         outcome.rows += rows.count;
         outcome.stop = condition_met(plan, steps);
+        if (plan.reports != nullptr) {
+          plan.reports->push_back({sum / weight, penalty_sum, weight * plan.weight_unit});
+        }
       }
       meeting_point.wait(worker);
       if (outcome.stop) break;
