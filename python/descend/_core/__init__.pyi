@@ -369,7 +369,7 @@ class Network:
     def _load(path: typing.Any) -> Network:
         ...
     @typing.overload
-    def __init__(self, inputs: typing.Any, layers: collections.abc.Sequence, init: typing.Any, seed: typing.Any, dtype: typing.Any, input_dropout: typing.Any) -> None:
+    def __init__(self, inputs: typing.Any, layers: collections.abc.Sequence, init: typing.Any, seed: typing.Any, dtype: typing.Any, input_dropout: typing.Any, parameters: collections.abc.Sequence | None) -> None:
         ...
     @typing.overload
     def __init__(self, other: Network) -> None:

@@ -131,14 +131,15 @@ class BaseMLP(BaseEstimator, ABC):
     def _network(self, dtype: Any = None, dropout: float = 0.0) -> ds.Network:
         """Return a network of the core with the parameters in ``coefs_`` and ``intercepts_``."""
         *hidden, outputs = (len(b) for b in self.intercepts_)
-        network = ds.Network.mlp(
-            [len(self.coefs_[0]), *hidden, outputs],
-            activation=_core_name(self.activation),
+        layers: list[ds.Dense | ds.Dropout] = []
+        for units in hidden:
+            layers += [ds.Dense(units, _core_name(self.activation)), ds.Dropout(dropout)]
+        return ds.Network(
+            len(self.coefs_[0]),
+            [*layers, ds.Dense(outputs)],
             dtype=str(dtype or self.coefs_[0].dtype),
-            dropout=dropout,
+            parameters=list(zip(self.coefs_, self.intercepts_, strict=True)),
         )
-        network.set_parameters(list(zip(self.coefs_, self.intercepts_, strict=True)))
-        return network
 
     def _take_parameters(self, parameters: list[tuple[Array, Array]]) -> None:
         dtype = self.coefs_[0].dtype
