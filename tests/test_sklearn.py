@@ -186,6 +186,15 @@ def test_the_number_of_threads_changes_no_bit(kind, solver):
         assert model.loss_ == models[0].loss_
 
 
+@STOCHASTIC
+def test_a_run_that_diverges_is_an_error_and_no_endless_one(solver):
+    model = quick(MLPRegressor, solver=solver)
+    with pytest.raises(ValueError, match="non-finite parameter weights"):
+        model.fit(1e200 * X, 1e200 * y)
+    assert model.n_iter_ == model.max_iter
+    assert all(np.isnan(part).all() for part in parameters(model))
+
+
 def test_lbfgs_keeps_the_dtype_of_the_rows():
     model = quick(MLPClassifier, solver="lbfgs").fit(X.astype("float32"), y)
     assert {part.dtype.name for part in parameters(model)} == {"float32"}

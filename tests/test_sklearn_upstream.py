@@ -45,7 +45,7 @@ def test_scikit_learns_own_tests_pass(tmp_path):
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
     )
     assert done.returncode == 0, done.stdout
     summary = done.stdout.splitlines()[-1]

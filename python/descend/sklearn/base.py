@@ -210,7 +210,7 @@ class BaseMLP(BaseEstimator, ABC):
     def _fit_lbfgs(self, X: Any, y: Array, sample_weight: Array | None) -> None:
         # As in scikit-learn, in float64 whatever the dtype of X: the line search needs it.
         network = self._network("float64")
-        result = minimise(
+        result, parameters = minimise(
             network,
             self._objective(),
             X,
@@ -222,7 +222,7 @@ class BaseMLP(BaseEstimator, ABC):
         )
         self.n_iter_ = _check_optimize_result("lbfgs", result, self.max_iter)
         self.loss_ = result.fun
-        self._take_parameters(network.parameters())
+        self._take_parameters(parameters)
 
     def _fit_stochastic(
         self,

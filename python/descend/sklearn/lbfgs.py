@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from descend.network import Network
 from descend.sklearn.objective import Objective
-from descend.sklearn.rows import Array, dense_parts
+from descend.sklearn.rows import Array, dense_parts, dense_where_small
 
 
 def minimise(
@@ -23,8 +23,12 @@ def minimise(
     alpha: float,
     threads: int | None,
     options: dict[str, Any],
-) -> OptimizeResult:
-    """Minimise the mean loss with its L2 penalty; ``network`` ends with the parameters found."""
+) -> tuple[OptimizeResult, list[tuple[Array, Array]]]:
+    """Minimise the mean loss with its L2 penalty, from the network's parameters on.
+
+    Returns SciPy's result and the parameters found, which may not be finite.
+    """
+    X = dense_where_small(X)
     weights = np.ones(X.shape[0]) if sample_weight is None else sample_weight
     total = float(weights.sum())
     shapes = [(w.shape, b.shape) for w, b in network.parameters()]
@@ -56,9 +60,7 @@ def minimise(
     # take the processors from the core's.
     with threadpool_limits(limits=1, user_api="blas"):
         result = minimize(loss_and_gradient, start, method="L-BFGS-B", jac=True, options=options)
-    if np.isfinite(result.x).all():
-        network.set_parameters(_layers(result.x, shapes))
-    return result
+    return result, _layers(result.x, shapes)
 
 
 def _flat(layers: list[tuple[Array, Array]]) -> Array:
