@@ -122,6 +122,17 @@ def test_a_warm_start_may_change_the_solver(kind):
 
 
 @BOTH
+def test_a_warm_start_with_early_stopping_keeps_the_best_of_all_calls(kind):
+    settings = {"warm_start": True, "early_stopping": True, "max_iter": 30}
+    model = quick(kind, learning_rate_init=0.01, **settings).fit(X, y)
+    best, score = parameters(model), model.best_validation_score_
+    model.set_params(learning_rate_init=5.0, max_iter=2).fit(X, y)
+    assert len(model.validation_scores_) == 32
+    assert model.best_validation_score_ == score
+    assert same_bits(parameters(model), best)
+
+
+@BOTH
 def test_an_interrupt_warns_and_leaves_a_partly_fitted_model(kind):
     model = quick(kind, max_iter=10**6, n_iter_no_change=np.inf)
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))

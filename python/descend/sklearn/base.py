@@ -146,16 +146,15 @@ class BaseMLP(BaseEstimator, ABC):
         self.coefs_ = [w.astype(dtype, copy=False) for w, _ in parameters]
         self.intercepts_ = [b.astype(dtype, copy=False) for _, b in parameters]
 
-    def _predicted(self, X: Any, network: ds.Network | None = None) -> Array:
+    def _predicted_rows(self, X: Any, network: ds.Network) -> Array:
         """Return the outputs for checked rows."""
-        network = network or self._network()
         parts = [network.predict(part, self.threads) for _, part in dense_parts(X, 1)]
         return self._outputs(np.concatenate(parts) if len(parts) > 1 else parts[0])
 
-    def _predicted_unchecked(self, X: Any) -> Array:
+    def _predicted(self, X: Any) -> Array:
         """Check rows, and return the outputs for them."""
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return self._predicted(X)
+        return self._predicted_rows(X, self._network())
 
     # ---- fitting ------------------------------------------------------------------------------
 
@@ -167,6 +166,7 @@ class BaseMLP(BaseEstimator, ABC):
         eval_set: Any = None,
         incremental: bool = False,
     ) -> Any:
+        """Fit to all rows, or with ``incremental`` go through them once from where it stands."""
         hidden = np.ravel(self.hidden_layer_sizes).tolist()
         if any(units <= 0 for units in hidden):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
@@ -363,7 +363,7 @@ class BaseMLP(BaseEstimator, ABC):
 
     def _validation_score(self, network: ds.Network, validation: Any) -> float:
         X, y, sample_weight = validation
-        return float(self._score_rows(self._predicted(X, network), y, sample_weight))
+        return float(self._score_rows(self._predicted_rows(X, network), y, sample_weight))
 
     def _record_score(self, score: float) -> bool:
         """Record a validation score; return whether it is the best so far."""

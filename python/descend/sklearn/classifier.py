@@ -83,8 +83,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     max_fun : int, default=15000
         At most so many evaluations of the loss by 'lbfgs'.
     class_weight : dict, list of dicts, 'balanced' or None, default=None
-        Weights of the classes in the loss, times those of the rows; not in scikit-learn. The
-        validation score and ``partial_fit`` know no 'balanced'.
+        Weights of the classes in the loss, times those of the rows; the validation score is without
+        them, and ``partial_fit`` refuses 'balanced'. Not in scikit-learn.
     dropout : float, default=0.0
         Fraction of each hidden layer's outputs that is dropped while training, with 'sgd' and
         'adam'; not in scikit-learn.
@@ -243,7 +243,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ndarray of shape (n_samples,) or (n_samples, n_classes)
         """
         check_is_fitted(self)
-        return self._labels(self._predicted_unchecked(X))
+        return self._labels(self._predicted(X))
 
     def predict_proba(self, X: Any) -> Array:
         """Predict the probability of each class, or of each label.
@@ -258,7 +258,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             Columns in the order of ``classes_``.
         """
         check_is_fitted(self)
-        outputs = self._predicted_unchecked(X)
+        outputs = self._predicted(X)
         return np.hstack([1 - outputs, outputs]) if self.n_outputs_ == 1 else outputs
 
     def predict_log_proba(self, X: Any) -> Array:

@@ -223,7 +223,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
         check_is_fitted(self)
-        outputs = self._predicted_unchecked(X)
+        outputs = self._predicted(X)
         return outputs.ravel() if self.n_outputs_ == 1 else outputs
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array]:
