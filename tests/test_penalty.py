@@ -102,6 +102,15 @@ def test_the_validation_loss_is_without_the_penalty():
     assert history.validation_loss == [j]
 
 
+def test_an_infinite_penalty_ends_the_run_before_its_step():
+    trainer = trainer_of(CASE, l2=1.0)
+    enormous = [(np.full_like(w, 1e160), b) for w, b in trainer.network.parameters()]
+    trainer.network.set_parameters(enormous)
+    with pytest.raises(FloatingPointError, match="the loss of step 1 .* is inf"):
+        trainer.step(np.zeros_like(CASE.X), CASE.y)
+    assert same_bits(trainer.network.parameters(), enormous)
+
+
 @pytest.mark.parametrize("name", ["l2", "l1"])
 @pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf"), 1e39])
 def test_a_penalty_out_of_range_is_an_error(name, value):
