@@ -106,7 +106,7 @@ def test_an_infinite_penalty_ends_the_run_before_its_step():
     trainer = trainer_of(CASE, l2=1.0)
     enormous = [(np.full_like(w, 1e160), b) for w, b in trainer.network.parameters()]
     trainer.network.set_parameters(enormous)
-    with pytest.raises(FloatingPointError, match="the loss of step 1 .* is inf"):
+    with pytest.raises(FloatingPointError, match=r"the loss of step 1 .* is inf"):
         trainer.step(np.zeros_like(CASE.X), CASE.y)
     assert same_bits(trainer.network.parameters(), enormous)
 

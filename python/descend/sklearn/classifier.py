@@ -196,8 +196,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         sample_weight : array-like of shape (n_samples,), optional
         eval_set : (X, y), optional
             Rows whose score is taken after each epoch, into ``validation_scores_``. With
-            ``early_stopping`` they stand in for a part of ``X``, which is then used whole; not in
-            scikit-learn.
+            ``early_stopping`` they stand in for a part of ``X``, which is then used whole. Not
+            with 'lbfgs'; not in scikit-learn.
 
         Returns
         -------
