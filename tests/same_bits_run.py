@@ -26,6 +26,7 @@ OPTIMIZERS = (
     ds.RMSProp(momentum=0.9),
     ds.Adam(),
     ds.AdamW(),
+    ds.Adam(epsilon_hat=True),
 )
 
 
@@ -61,7 +62,10 @@ def configuration(index):
         case = replace(case, X=case.X * 10 * np.finfo(case.X.dtype).tiny)
     batch_size = None if long else [None, 1 + rows // 9, 32, 64, 128][rng.integers(5)]
     optimizer = OPTIMIZERS[rng.integers(len(OPTIMIZERS))]
-    return case, {"optimizer": optimizer, "batch_size": batch_size, "seed": index}
+    options = {"optimizer": optimizer, "batch_size": batch_size, "seed": index}
+    if index % 3 == 0:
+        options |= {"l2": 0.01, "l1": 0.001, "divide_penalty": bool(index % 2)}
+    return case, options
 
 
 def digest(case, options, threads):

@@ -178,6 +178,7 @@ _HYPERPARAMETERS = {
     "beta2": st.floats(0.9, 0.9999),
     # A noisy gradient near zero moves a parameter by learning_rate / epsilon times the noise.
     "epsilon": st.floats(1e-6, 1e-2),
+    "epsilon_hat": st.booleans(),
 }
 
 

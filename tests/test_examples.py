@@ -1,5 +1,6 @@
 """The programs in examples/ run as they are."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,11 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 def run(name, *arguments, folder):
     command = [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=folder)
+    # BLAS threads go on spinning after each product, on the processors of descend's.
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, cwd=folder, env=environment
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -22,7 +27,7 @@ def test_the_example_runs_and_leaves_nothing_behind(path, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["digits.py", "optimizers.py"])
+@pytest.mark.parametrize("name", ["digits.py", "optimizers.py", "plot_mlp_training_curves.py"])
 def test_the_example_draws_where_a_path_is_given(name, tmp_path):
     run(name, "figure.png", folder=tmp_path)
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
@@ -31,6 +36,17 @@ def test_the_example_draws_where_a_path_is_given(name, tmp_path):
 def test_digits_are_learned(tmp_path):
     out = run("digits.py", folder=tmp_path)
     assert float(out.partition("test accuracy: ")[2]) >= 0.96
+
+
+def test_training_curves_are_scikit_learns_to_six_decimals(tmp_path):
+    name = "plot_mlp_training_curves.py"
+    code = (EXAMPLES / name).read_text(encoding="utf-8")
+    assert code.count("from descend.sklearn import") == 1
+    theirs = tmp_path / name
+    theirs.write_text(code.replace("from descend.sklearn", "from sklearn.neural_network"))
+    expected = run(theirs, folder=tmp_path)
+    assert len(expected.splitlines()) == 4 * 8
+    assert run(name, folder=tmp_path) == expected
 
 
 def test_small_batches_need_fewer_epochs(tmp_path):

@@ -156,3 +156,34 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones(build, known):
 def test_a_seed_is_64_bits(seed):
     with pytest.raises((ValueError, TypeError, OverflowError)):
         ds.Network(inputs=1, layers=[ds.Dense(1)], seed=seed)
+
+
+@given(architectures(dropout=True))
+def test_a_network_made_with_parameters_has_them(architecture):
+    drawn = architecture.network()
+    made = ds.Network(
+        drawn.inputs,
+        drawn.layers,
+        drawn.init,
+        drawn.seed,
+        drawn.dtype,
+        parameters=drawn.parameters(),
+    )
+    assert same_bits(made.parameters(), drawn.parameters())
+    assert (made.layers, made.init, made.seed) == (drawn.layers, drawn.init, drawn.seed)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ([], "got parameters of 0 layers, but the network has 1"),
+        ([(np.zeros((2, 3)), np.zeros(2))], r"the bias of layer 0 has shape \(2,\)"),
+        ([(np.zeros((3, 2)), np.zeros(3))], r"the weights of layer 0 has shape \(3, 2\)"),
+        ([(np.zeros((2, 3)), np.full(3, np.nan))], "the bias of layer 0 has NaN or infinity"),
+        ([(np.full((2, 3), 1e39), np.zeros(3))], "beyond the range of float32"),
+        ([np.zeros((3, 3))], "layer 0 is not a pair"),
+    ],
+)
+def test_parameters_that_do_not_fit_make_no_network(parameters, message):
+    with pytest.raises(ValueError, match=f"Network: .*{message}"):
+        ds.Network(2, [ds.Dense(3)], parameters=parameters)

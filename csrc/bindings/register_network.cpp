@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "bindings/arrays.hpp"
@@ -35,8 +36,71 @@ Dense dense_from(py::handle layer, std::size_t place) {
   return dense;
 }
 
+// [(weights (inputs, units), bias (units,)), ...] over one flat array in canonical order.
+py::list layer_arrays(const std::vector<LayerShape>& shapes, const py::array& flat) {
+  const auto part = [&](std::size_t offset, std::vector<py::ssize_t> shape) {
+    const char* start =
+        static_cast<const char*>(flat.data()) + static_cast<py::ssize_t>(offset) * flat.itemsize();
+    return py::array(flat.dtype(), std::move(shape), start, flat);
+  };
+  py::list layers;
+  for (const LayerShape& shape : shapes) {
+    const auto inputs = static_cast<py::ssize_t>(shape.inputs);
+    const auto units = static_cast<py::ssize_t>(shape.units);
+    layers.append(py::make_tuple(part(shape.weights_offset, {inputs, units}),
+                                 part(shape.bias_offset, {units})));
+  }
+  return layers;
+}
+
+// Copies one array of a parameter list into `target`, a part of the flat array.
+void place_parameters(const char* where, const std::string& what, py::handle value,
+                      const py::object& target) {
+  const py::array given = real_array(where, what.c_str(), value);
+  if (!given.attr("shape").equal(target.attr("shape"))) {
+    throw invalid(where, ": ", what, " has shape ",
+                  py::str(given.attr("shape")).cast<std::string>(), ", but the network's is ",
+                  py::str(target.attr("shape")).cast<std::string>(), ".");
+  }
+  const py::module_ numpy = py::module_::import("numpy");
+  if (!numpy.attr("isfinite")(given).attr("all")().cast<bool>()) {
+    throw invalid(where, ": ", what, " has NaN or infinity, expected finite numbers.");
+  }
+  if (!given.dtype().equal(target.attr("dtype"))) {
+    const py::object largest = numpy.attr("finfo")(target.attr("dtype")).attr("max");
+    if (!numpy.attr("abs")(given).attr("__le__")(largest).attr("all")().cast<bool>()) {
+      throw invalid(where, ": ", what, " has values beyond the range of ",
+                    py::str(target.attr("dtype")).cast<std::string>(), ".");
+    }
+  }
+  target[py::ellipsis()] = given;
+}
+
+// A parameter list as one flat array of `dtype`.
+py::array flat_parameters(const char* where, const std::vector<LayerShape>& shapes, DType dtype,
+                          const py::sequence& layers) {
+  const LayerShape& last = shapes.back();
+  py::array flat = new_array(dtype, {static_cast<py::ssize_t>(last.bias_offset + last.units)});
+  if (layers.size() != shapes.size()) {
+    throw invalid(where, ": got parameters of ", layers.size(), " layers, but the network has ",
+                  shapes.size(), ".");
+  }
+  const py::list targets = layer_arrays(shapes, flat);
+  for (std::size_t l = 0; l < targets.size(); ++l) {
+    const py::object layer = layers[l];
+    if (!py::isinstance<py::sequence>(layer) || py::len(layer) != 2) {
+      throw invalid(where, ": layer ", l, " is not a pair (weights, bias).");
+    }
+    const auto pair = targets[l].cast<py::tuple>();
+    place_parameters(where, text("the weights of layer ", l), layer[py::int_(0)], pair[0]);
+    place_parameters(where, text("the bias of layer ", l), layer[py::int_(1)], pair[1]);
+  }
+  return flat;
+}
+
 Network make_network(py::handle inputs, const py::sequence& layers, py::handle init,
-                     py::handle seed, py::handle dtype, py::handle input_dropout) {
+                     py::handle seed, py::handle dtype, py::handle input_dropout,
+                     const std::optional<py::sequence>& parameters) {
   constexpr const char* kWhere = "Network";
   NetworkSpec spec;
   spec.inputs = integer_argument(kWhere, "inputs", inputs, 1, kAnySize);
@@ -47,6 +111,12 @@ Network make_network(py::handle inputs, const py::sequence& layers, py::handle i
   spec.input_dropout = number_argument(kWhere, "input dropout", input_dropout);
   const std::uint64_t seed_value = integer_argument(kWhere, "seed", seed, 0, kAnySeed);
   try {
+    if (parameters && !spec.layers.empty()) {
+      const py::array flat = flat_parameters(kWhere, layer_shapes(spec), spec.dtype, *parameters);
+      const ConstVectorView view(flat.data(), spec.dtype, static_cast<std::size_t>(flat.size()));
+      const py::gil_scoped_release release;
+      return Network(spec, view, seed_value);
+    }
     const py::gil_scoped_release release;
     return Network(spec, seed_value);
   } catch (const std::bad_alloc&) {
@@ -55,24 +125,6 @@ Network make_network(py::handle inputs, const py::sequence& layers, py::handle i
                   "units or the dtype float32.");
     throw py::error_already_set();
   }
-}
-
-// [(weights (inputs, units), bias (units,)), ...] over one flat array in canonical order.
-py::list layer_arrays(const Network& network, const py::array& flat) {
-  const auto size = static_cast<py::ssize_t>(element_size(network.spec().dtype));
-  const auto part = [&](std::size_t offset, std::vector<py::ssize_t> shape) {
-    const char* start =
-        static_cast<const char*>(flat.data()) + static_cast<py::ssize_t>(offset) * size;
-    return py::array(flat.dtype(), std::move(shape), start, flat);
-  };
-  py::list layers;
-  for (const LayerShape& shape : network.layer_shapes()) {
-    const auto inputs = static_cast<py::ssize_t>(shape.inputs);
-    const auto units = static_cast<py::ssize_t>(shape.units);
-    layers.append(py::make_tuple(part(shape.weights_offset, {inputs, units}),
-                                 part(shape.bias_offset, {units})));
-  }
-  return layers;
 }
 
 py::array flat_array(const Network& network) {
@@ -135,7 +187,7 @@ py::tuple loss_and_gradient(const Network& network, py::handle inputs, py::handl
     value = network.loss_and_gradient(x.view, y.view, loss, gradient_view, weights.view,
                                       thread_count, interrupted);
   });
-  return py::make_tuple(value, layer_arrays(network, gradient));
+  return py::make_tuple(value, layer_arrays(network.layer_shapes(), gradient));
 }
 
 py::list parameters(const Network& network) {
@@ -145,47 +197,12 @@ py::list parameters(const Network& network) {
     const py::gil_scoped_release release;
     network.get_parameters(view);
   }
-  return layer_arrays(network, flat);
-}
-
-// Copies one array of a parameter list into `flat`, which is of the network's dtype.
-void place_parameters(const std::string& what, py::handle value, const py::object& target) {
-  constexpr const char* kWhere = "Network.set_parameters";
-  const py::array given = real_array(kWhere, what.c_str(), value);
-  if (!given.attr("shape").equal(target.attr("shape"))) {
-    throw invalid(kWhere, ": ", what, " has shape ",
-                  py::str(given.attr("shape")).cast<std::string>(), ", but the network's is ",
-                  py::str(target.attr("shape")).cast<std::string>(), ".");
-  }
-  const py::module_ numpy = py::module_::import("numpy");
-  if (!numpy.attr("isfinite")(given).attr("all")().cast<bool>()) {
-    throw invalid(kWhere, ": ", what, " has NaN or infinity, expected finite numbers.");
-  }
-  const py::object largest = numpy.attr("finfo")(target.attr("dtype")).attr("max");
-  if (!numpy.attr("abs")(given).attr("__le__")(largest).attr("all")().cast<bool>()) {
-    throw invalid(kWhere, ": ", what, " has values beyond the range of ",
-                  py::str(target.attr("dtype")).cast<std::string>(), ".");
-  }
-  target[py::ellipsis()] = given;
+  return layer_arrays(network.layer_shapes(), flat);
 }
 
 void set_parameters(Network& network, const py::sequence& layers) {
-  constexpr const char* kWhere = "Network.set_parameters";
-  py::array flat = flat_array(network);
-  const py::list targets = layer_arrays(network, flat);
-  if (layers.size() != targets.size()) {
-    throw invalid(kWhere, ": got parameters of ", layers.size(), " layers, but the network has ",
-                  targets.size(), ".");
-  }
-  for (std::size_t l = 0; l < targets.size(); ++l) {
-    const py::object layer = layers[l];
-    if (!py::isinstance<py::sequence>(layer) || py::len(layer) != 2) {
-      throw invalid(kWhere, ": layer ", l, " is not a pair (weights, bias).");
-    }
-    const auto pair = targets[l].cast<py::tuple>();
-    place_parameters(text("the weights of layer ", l), layer[py::int_(0)], pair[0]);
-    place_parameters(text("the bias of layer ", l), layer[py::int_(1)], pair[1]);
-  }
+  const py::array flat = flat_parameters("Network.set_parameters", network.layer_shapes(),
+                                         network.spec().dtype, layers);
   const ConstVectorView view(flat.data(), network.spec().dtype, network.parameter_count());
   const py::gil_scoped_release release;
   network.set_parameters(view);
@@ -211,7 +228,7 @@ void register_network(py::module_& module) {
   py::class_<Network>(module, "Network",
                       "A feed-forward network of dense layers and its parameters.")
       .def(py::init(&make_network), py::arg("inputs"), py::arg("layers"), py::arg("init"),
-           py::arg("seed"), py::arg("dtype"), py::arg("input_dropout"))
+           py::arg("seed"), py::arg("dtype"), py::arg("input_dropout"), py::arg("parameters"))
       // Copying waits for a training step to end, which may wait for the GIL.
       .def(py::init<const Network&>(), py::arg("other"), py::call_guard<py::gil_scoped_release>(),
            "A copy, parameters included.")

@@ -20,9 +20,10 @@ namespace descend::bindings {
 struct BoundTrainer {
   Trainer trainer;
   Loss loss;
-  Optimizer optimizer;
   TrainerOptions options;
   std::size_t outputs;
+  std::size_t parameter_count;
+  DType dtype;
 };
 
 }  // namespace descend::bindings
@@ -37,9 +38,12 @@ namespace descend::bindings {
 
 namespace {
 
+using core::text;
+
 BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::handle optimizer_value,
                           py::handle batch_size, py::handle shuffle, py::handle seed,
-                          py::handle threads) {
+                          py::handle threads, py::handle l2, py::handle l1,
+                          py::handle divide_penalty) {
   constexpr const char* kWhere = "Trainer";
   const std::string loss_name = name_argument(kWhere, "loss", loss_value);
   const Loss loss = prefixed(kWhere, [&] { return parse_loss(loss_name); });
@@ -50,7 +54,15 @@ BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::han
   options.seed =
       integer_argument(kWhere, "seed", seed, 0, std::numeric_limits<std::uint64_t>::max());
   options.threads = threads_argument(kWhere, threads);
-  return {Trainer(network, loss, optimizer, options), loss, optimizer, options, network.outputs()};
+  options.l2 = number_argument(kWhere, "l2", l2);
+  options.l1 = number_argument(kWhere, "l1", l1);
+  options.divide_penalty = flag_argument(kWhere, "divide_penalty", divide_penalty);
+  return {Trainer(network, loss, optimizer, options),
+          loss,
+          options,
+          network.outputs(),
+          network.parameter_count(),
+          network.spec().dtype};
 }
 
 // Whether a signal such as Ctrl-C has come; its Python exception is then set. Called from the
@@ -159,13 +171,60 @@ double step(BoundTrainer& self, py::handle inputs, py::handle targets, py::handl
   return without_gil([&] { return self.trainer.step(x.view, y.view, weights.view, signal_came); });
 }
 
+// (steps, 3): loss, penalty and weight of each step.
+py::array last_steps(const BoundTrainer& self) {
+  const std::vector<StepReport> reports = self.trainer.last_steps();
+  py::array_t<double> table({static_cast<py::ssize_t>(reports.size()), py::ssize_t{3}});
+  auto cells = table.mutable_unchecked<2>();
+  for (py::ssize_t i = 0; i < cells.shape(0); ++i) {
+    const StepReport& report = reports[static_cast<std::size_t>(i)];
+    cells(i, 0) = report.loss;
+    cells(i, 1) = report.penalty;
+    cells(i, 2) = report.weight;
+  }
+  return table;
+}
+
+py::object optimizer_state(const BoundTrainer& self) {
+  py::list vectors;
+  std::vector<VectorView> views;
+  for (std::size_t i = 0; i < state_vectors(self.trainer.optimizer()); ++i) {
+    py::array vector = new_array(self.dtype, {static_cast<py::ssize_t>(self.parameter_count)});
+    views.emplace_back(vector.mutable_data(), self.dtype, self.parameter_count);
+    vectors.append(vector);
+  }
+  self.trainer.get_optimizer_state(views);
+  return py::module_::import("descend._core").attr("OptimizerState")(self.trainer.steps(), vectors);
+}
+
+void set_optimizer_state(BoundTrainer& self, py::handle state) {
+  constexpr const char* kWhere = "Trainer.optimizer_state";
+  if (!py::isinstance(state, py::module_::import("descend._core").attr("OptimizerState"))) {
+    throw py::type_error(text(kWhere, ": expected a descend.OptimizerState, got ",
+                              py::repr(state).cast<std::string>(), "."));
+  }
+  const auto steps = state.attr("step").cast<std::size_t>();
+  std::vector<Held<ConstVectorView>> held;
+  std::vector<ConstVectorView> views;
+  for (const py::handle vector : state.attr("vectors")) {
+    held.push_back(vector_argument(kWhere, "a vector", vector));
+    views.push_back(held.back().view);
+  }
+  self.trainer.set_optimizer_state(steps, views);
+}
+
+double learning_rate(const BoundTrainer& self) {
+  return std::visit([](const auto& rule) { return rule.learning_rate; }, self.trainer.optimizer());
+}
+
 }  // namespace
 
 void register_trainer(py::module_& module) {
   py::class_<BoundTrainer>(module, "Trainer",
                            "Trains a network: minibatches, epochs, stopping conditions.")
       .def(py::init(&make_trainer), py::arg("network"), py::arg("loss"), py::arg("optimizer"),
-           py::arg("batch_size"), py::arg("shuffle"), py::arg("seed"), py::arg("threads"))
+           py::arg("batch_size"), py::arg("shuffle"), py::arg("seed"), py::arg("threads"),
+           py::arg("l2"), py::arg("l1"), py::arg("divide_penalty"))
       .def("_fit", &fit, py::arg("X"), py::arg("y"), py::arg("epochs"), py::arg("sample_weight"),
            py::arg("validation_X"), py::arg("validation_y"), py::arg("stop"), py::arg("on_epoch"))
       .def("run_epoch", &run_epoch, py::arg("X"), py::arg("y"), py::arg("order") = py::none(),
@@ -227,8 +286,36 @@ FloatingPointError
       .def_property_readonly(
           "loss", [](const BoundTrainer& self) { return name(self.loss); }, "The loss's name.")
       .def_property_readonly(
-          "optimizer", [](const BoundTrainer& self) { return optimizer_object(self.optimizer); },
-          "The optimizer's settings.")
+          "optimizer",
+          [](const BoundTrainer& self) { return optimizer_object(self.trainer.optimizer()); },
+          "The optimizer's settings, with the learning rate in use.")
+      .def_property(
+          "learning_rate", &learning_rate,
+          [](BoundTrainer& self, py::handle value) {
+            self.trainer.set_learning_rate(number_argument("Trainer", "learning_rate", value));
+          },
+          "The learning rate from the next step on; may be set between two calls.")
+      .def_property("optimizer_state", &optimizer_state, &set_optimizer_state,
+                    R"doc(The steps done and a copy of the vectors that the optimizer keeps.
+
+Each is flat, of the network's dtype: weights (inputs, units) in C order, then the bias, layer
+after layer. Setting it goes on from where another trainer of an equal network stood.
+)doc")
+      .def_property_readonly("last_steps", &last_steps,
+                             R"doc(What the steps of the last ``run_epoch`` or ``step`` gave.
+
+An ndarray of shape (steps, 3), each before its update: the mean loss of the minibatch's rows,
+the penalty beside it, and the rows' sum of weights.
+)doc")
+      .def_property_readonly(
+          "l2", [](const BoundTrainer& self) { return self.options.l2; },
+          "The factor of half the sum of the squared weights in the loss.")
+      .def_property_readonly(
+          "l1", [](const BoundTrainer& self) { return self.options.l1; },
+          "The factor of the sum of the weights' magnitudes in the loss.")
+      .def_property_readonly(
+          "divide_penalty", [](const BoundTrainer& self) { return self.options.divide_penalty; },
+          "Whether the penalty is divided by the minibatch's sum of weights.")
       .def_property_readonly(
           "batch_size", [](const BoundTrainer& self) { return self.options.batch_size; },
           "Rows a step; None: all of them.")

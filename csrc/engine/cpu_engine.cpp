@@ -49,6 +49,8 @@ double product_flops(std::size_t rows, const LayerLayout& layer) {
   return 2.0 * static_cast<double>(rows) * static_cast<double>(layer.inputs) *
          static_cast<double>(layer.units);
 }
+// Weights whose penalty is summed at a time.
+constexpr std::size_t kWeightBlock = 4096;
 
 template <class T>
 void draw_mask(const Minibatch& batch, std::size_t layer, double rate, const Rows& rows,
@@ -62,16 +64,13 @@ void draw_mask(const Minibatch& batch, std::size_t layer, double rate, const Row
 
 template <class T>
 Update<T> prepare_update(const Optimizer& optimizer, std::uint64_t step, T* theta,
-                         T* const (&state)[2]) {
+                         T* const (&state)[2], const Penalty& penalty) {
   const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
   const void* hyperparameters =
       std::visit([](const auto& rule) -> const void* { return &rule; }, optimizer);
   const std::size_t rule = optimizer.index();
-  return {rule,
-          hyperparameters,
-          kernels.prepare[rule](hyperparameters, step),
-          theta,
-          {state[0], state[1]}};
+  return {rule,  hyperparameters,      kernels.prepare[rule](hyperparameters, step),
+          theta, {state[0], state[1]}, penalty};
 }
 
 template <class T>
@@ -106,6 +105,13 @@ CpuEngine<T>::CpuEngine(const NetworkSpec& spec, const ParameterLayout& layout, 
     }
     layers_.push_back(std::move(layer));
   }
+  for (const LayerLayout& place : layout.layers) {
+    const std::size_t size = kernels::paneled_size<T>(place.inputs, place.units);
+    for (std::size_t begin = 0; begin < size; begin += kWeightBlock) {
+      weight_blocks_.push_back({place.weights + begin, std::min(kWeightBlock, size - begin)});
+    }
+  }
+  penalties_ = core::AlignedBuffer<double>(weight_blocks_.size());
   share_out(workers);
 }
 
@@ -188,6 +194,24 @@ double CpuEngine<T>::loss_sum(const Minibatch& batch) const {
   for (std::size_t i = 0; i < batch.rows.count; ++i) {
     sum += batch.examples.weights[batch.rows[i]] * static_cast<double>(losses_.data()[i]);
   }
+  return sum;
+}
+
+template <class T>
+void CpuEngine<T>::measure_penalty(const core::Worker& worker, const Penalty& penalty,
+                                   const T* theta) {
+  const core::Share share = worker.share(weight_blocks_.size());
+  for (std::size_t i = share.begin; i < share.end; ++i) {
+    const WeightBlock& block = weight_blocks_[i];
+    penalties_.data()[i] =
+        kernels_.penalty(block.size, theta + block.offset, penalty.l2, penalty.l1);
+  }
+}
+
+template <class T>
+double CpuEngine<T>::penalty_sum() const {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < weight_blocks_.size(); ++i) sum += penalties_.data()[i];
   return sum;
 }
 
@@ -437,8 +461,12 @@ void CpuEngine<T>::piece_gradient(const Piece& piece, const Minibatch& batch, T*
 }
 
 template <class T>
-void CpuEngine<T>::apply(const Update<T>& update, const Piece& piece, const T* gradient, T* theta,
+void CpuEngine<T>::apply(const Update<T>& update, const Piece& piece, T* gradient, T* theta,
                          T* const (&state)[2]) const {
+  if (update.penalty.any() && !piece.is_bias) {
+    kernels_.add_penalty_gradient(piece.size, theta, static_cast<T>(update.penalty.l2),
+                                  static_cast<T>(update.penalty.l1), gradient);
+  }
   kernels_.update[update.rule]({update.hyperparameters,
                                 update.scalars,
                                 !piece.is_bias,
@@ -449,7 +477,7 @@ void CpuEngine<T>::apply(const Update<T>& update, const Piece& piece, const T* g
 }
 
 template <class T>
-void CpuEngine<T>::apply(const Update<T>& update, const Piece& piece, const T* gradient) const {
+void CpuEngine<T>::apply(const Update<T>& update, const Piece& piece, T* gradient) const {
   const auto state = [&](int i) {
     return update.state[i] == nullptr ? nullptr : update.state[i] + piece.offset;
   };
@@ -486,11 +514,11 @@ bool CpuEngine<T>::update_stays_finite(const core::Worker& worker, const Minibat
                                        const T* gradient, const Update<T>& update) {
   bool finite = true;
   for_each_piece(worker, [&](const Piece& piece) {
-    const T* piece_of_gradient = scratch(worker, 0);
+    T* const piece_of_gradient = scratch(worker, 0);
     if (gradient != nullptr) {
-      piece_of_gradient = gradient + piece.offset;
+      std::copy_n(gradient + piece.offset, piece.size, piece_of_gradient);
     } else {
-      piece_gradient(piece, batch, scratch(worker, 0), false, nullptr);
+      piece_gradient(piece, batch, piece_of_gradient, false, nullptr);
     }
     T* const theta = scratch(worker, 1);
     std::copy_n(update.theta + piece.offset, piece.size, theta);
@@ -522,16 +550,15 @@ void CpuEngine<T>::update(const core::Worker& worker, const Minibatch& batch,
 }
 
 template <class T>
-void CpuEngine<T>::update_from(const core::Worker& worker, const T* gradient,
-                               const Update<T>& update) {
+void CpuEngine<T>::update_from(const core::Worker& worker, T* gradient, const Update<T>& update) {
   for_each_piece(worker,
                  [&](const Piece& piece) { apply(update, piece, gradient + piece.offset); });
 }
 
 template Update<float> prepare_update<float>(const Optimizer&, std::uint64_t, float*,
-                                             float* const (&)[2]);
+                                             float* const (&)[2], const Penalty&);
 template Update<double> prepare_update<double>(const Optimizer&, std::uint64_t, double*,
-                                               double* const (&)[2]);
+                                               double* const (&)[2], const Penalty&);
 template class CpuEngine<float>;
 template class CpuEngine<double>;
 

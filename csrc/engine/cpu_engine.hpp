@@ -29,6 +29,15 @@ namespace descend::engine {
 /// with the same bits.
 constexpr std::size_t kBlockRows = 1024;
 
+/// l2 / 2 ||W||^2 + l1 ||W||_1 over all weights W, biases left out.
+struct Penalty {
+  double l2 = 0.0;
+  double l1 = 0.0;
+
+  bool any() const { return l2 > 0.0 || l1 > 0.0; }
+  Penalty times(double factor) const { return {l2 * factor, l1 * factor}; }
+};
+
 /// One optimizer step: the rule, what is common to all elements, and the vectors it changes.
 template <class T>
 struct Update {
@@ -36,7 +45,8 @@ struct Update {
   const void* hyperparameters;
   kernels::StepScalars scalars;
   T* theta;
-  T* state[2];  ///< as many as the optimizer keeps, of theta's layout
+  T* state[2];      ///< as many as the optimizer keeps, of theta's layout
+  Penalty penalty;  ///< whose gradient is added to the rows'
 };
 
 /// The rows of one step, or of a part of it.
@@ -50,7 +60,7 @@ struct Minibatch {
 /// The update of step number `step`, from 1.
 template <class T>
 Update<T> prepare_update(const Optimizer& optimizer, std::uint64_t step, T* theta,
-                         T* const (&state)[2]);
+                         T* const (&state)[2], const Penalty& penalty);
 
 template <class T>
 class CpuEngine {
@@ -81,6 +91,11 @@ class CpuEngine {
   /// No element of those rows' gradient has a magnitude beyond this; the same in every worker.
   double gradient_bound(const Minibatch& batch) const;
 
+  /// Takes this worker's share of the penalty of theta, which penalty_sum() gives after a barrier;
+  /// the same in every worker.
+  void measure_penalty(const core::Worker& worker, const Penalty& penalty, const T* theta);
+  double penalty_sum() const;
+
   /// Writes, or adds with `accumulate`, this worker's share of the gradient of those rows. Returns
   /// whether it came to its end, as backpropagate() does.
   bool gradient(const core::Worker& worker, core::Pace& pace, const Minibatch& batch, T* gradient,
@@ -98,8 +113,9 @@ class CpuEngine {
   /// in pieces and is never written to memory.
   void update(const core::Worker& worker, const Minibatch& batch, const Update<T>& update);
 
-  /// Updates this worker's share of theta by a gradient that stands in memory.
-  void update_from(const core::Worker& worker, const T* gradient, const Update<T>& update);
+  /// Updates this worker's share of theta by a gradient that stands in memory, to which the
+  /// penalty's is added there.
+  void update_from(const core::Worker& worker, T* gradient, const Update<T>& update);
 
  private:
   struct Layer {
@@ -133,6 +149,11 @@ class CpuEngine {
     double d_z = 0.0;
   };
 
+  // Adjacent weights in theta, the same whatever the number of workers.
+  struct WeightBlock {
+    std::size_t offset, size;
+  };
+
   bool drops_inputs(const Minibatch& batch) const {
     return batch.dropout != nullptr && spec_.input_dropout > 0;
   }
@@ -155,8 +176,8 @@ class CpuEngine {
                       const PartDone& part_done) const;
   void piece_gradient(const Piece& piece, const Minibatch& batch, T* gradient, bool accumulate,
                       const Update<T>* update);
-  void apply(const Update<T>& update, const Piece& piece, const T* gradient) const;
-  void apply(const Update<T>& update, const Piece& piece, const T* gradient, T* theta,
+  void apply(const Update<T>& update, const Piece& piece, T* gradient) const;
+  void apply(const Update<T>& update, const Piece& piece, T* gradient, T* theta,
              T* const (&state)[2]) const;
   T* scratch(const core::Worker& worker, std::size_t place);
 
@@ -176,6 +197,8 @@ class CpuEngine {
   core::AlignedBuffer<T> transposed_;   // one part a worker
   core::AlignedBuffer<T> pieces_;       // a few pieces a worker
   std::vector<Magnitudes> magnitudes_;  // of each worker
+  std::vector<WeightBlock> weight_blocks_;
+  core::AlignedBuffer<double> penalties_;  // of each block of weights
 };
 
 }  // namespace descend::engine

@@ -37,15 +37,28 @@ GrowthBound::GrowthBound(const Optimizer& optimizer, DType dtype)
     : parameters_(std::numeric_limits<double>::infinity()) {
   const bool is_float = dtype == DType::float32;
   limit_ = (is_float ? kLargest<float> : kLargest<double>) / 16;  // room for rounding
-  const Fields fields = std::visit([](const auto& h) { return fields_of(h); }, optimizer);
-  // The kernels take no epsilon below the smallest normal number.
-  const double epsilon =
-      std::clamp(fields.epsilon, is_float ? kSmallest<float> : kSmallest<double>, 1.0);
-  gain_ = fields.learning_rate / (1.0 - fields.beta1) / epsilon;
-  growth_ = std::max(1.0, std::abs(1.0 - fields.learning_rate * fields.weight_decay));
+  // The kernels take no epsilon below it.
+  smallest_epsilon_ = is_float ? kSmallest<float> : kSmallest<double>;
+  use(optimizer);
 }
 
-bool GrowthBound::take_step(double gradient, std::uint64_t step) {
+void GrowthBound::use(const Optimizer& optimizer) {
+  const Fields fields = std::visit([](const auto& h) { return fields_of(h); }, optimizer);
+  const double epsilon = std::clamp(fields.epsilon, smallest_epsilon_, 1.0);
+  // Momentum goes on with what earlier hyperparameters gave.
+  gain_ = std::max(gain_, fields.learning_rate / (1.0 - fields.beta1) / epsilon);
+  growth_ = std::max(growth_, std::abs(1.0 - fields.learning_rate * fields.weight_decay));
+}
+
+void GrowthBound::state_within(double bound) {
+  // As if a gradient of this size had made it, also where it is a velocity.
+  const double made_by = bound == 0.0 ? 0.0 : std::max(bound, bound / gain_);
+  steepest_ = std::max(steepest_, std::isnan(made_by) ? limit_ : made_by);
+}
+
+bool GrowthBound::take_step(double gradient, double l2, double l1, std::uint64_t step) {
+  if (l2 > 0.0) gradient += l2 * parameters_;
+  gradient += l1;
   if (!(gradient <= steepest_)) {
     steepest_ = std::isnan(gradient) ? std::numeric_limits<double>::infinity() : gradient;
   }

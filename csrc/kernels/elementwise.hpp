@@ -154,6 +154,22 @@ double squared_distance(std::size_t count, const T* x, const T* y) {
 }
 
 template <class T>
+double penalty(std::size_t count, const T* x, double l2, double l1) {
+  return sum_in_lanes(count, [=](std::size_t i) {
+    const double value = static_cast<double>(x[i]);
+    return 0.5 * l2 * (value * value) + l1 * __builtin_fabs(value);
+  });
+}
+
+template <class T>
+void add_penalty_gradient(std::size_t count, const T* x, T l2, T l1, T* gradient) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const T sign = static_cast<T>(x[i] > T{0}) - static_cast<T>(x[i] < T{0});
+    gradient[i] += l2 * x[i] + l1 * sign;
+  }
+}
+
+template <class T>
 double weighted_sum(std::size_t count, const T* x, const double* weights) {
   if (weights == nullptr) {
     return sum_in_lanes(count, [=](std::size_t i) { return static_cast<double>(x[i]); });

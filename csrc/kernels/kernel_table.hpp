@@ -160,6 +160,10 @@ struct Kernels {
   T (*absolute_sum)(std::size_t rows, std::size_t columns, const T* x, std::size_t ld);
   /// sum_i (x_i - y_i)^2 in double.
   double (*squared_distance)(std::size_t count, const T* x, const T* y);
+  /// sum_i l2 / 2 x_i^2 + l1 |x_i| in double.
+  double (*penalty)(std::size_t count, const T* x, double l2, double l1);
+  /// gradient_i += l2 x_i + l1 sign(x_i).
+  void (*add_penalty_gradient)(std::size_t count, const T* x, T l2, T l1, T* gradient);
   /// sum_i weights_i x_i in double; weights null: all 1.
   double (*weighted_sum)(std::size_t count, const T* x, const double* weights);
   void (*evaluate[kFunctionCount])(std::size_t count, const T* x, T* out);

@@ -47,6 +47,8 @@ constexpr Kernels<T> kernels() {
       all_finite<T>,
       absolute_sum<T>,
       squared_distance<T>,
+      penalty<T>,
+      add_penalty_gradient<T>,
       weighted_sum<T>,
 #define DESCEND_ROW(name) evaluate<T, name<T>>,
       {DESCEND_FUNCTIONS(DESCEND_ROW)},

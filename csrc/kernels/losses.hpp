@@ -183,9 +183,8 @@ template <class T>
 struct softmax_cross_entropy {
   static void rows(const LossArguments<T>& loss) {
     const auto group = is_narrow(loss) ? narrow_rows : group_of_rows;
-    for_each_group_of_rows<T>(loss.rows, [&](std::size_t first, std::size_t count) {
-      group(loss, first, count);
-    });
+    for_each_group_of_rows<T>(
+        loss.rows, [&](std::size_t first, std::size_t count) { group(loss, first, count); });
   }
 
  private:

@@ -227,7 +227,7 @@ struct AdamRule {
   static constexpr int kStates = 2;
   Vec<T> beta1, one_minus_beta1, beta2, one_minus_beta2, epsilon;
   Vec<T> step_size;   // learning_rate / (1 - beta1^t), the first of the step's scalars
-  Vec<T> root_scale;  // 1 / sqrt(1 - beta2^t), the second
+  Vec<T> root_scale;  // 1 / sqrt(1 - beta2^t), the second; epsilon_hat moves it to the first
 
   template <class Hyperparameters>
   static DESCEND_INLINE AdamRule at(const Hyperparameters& h, const StepScalars& scalars) {
@@ -238,8 +238,10 @@ struct AdamRule {
   }
   template <class Hyperparameters>
   static StepScalars scalars(const Hyperparameters& h, std::uint64_t step) {
-    return {{h.learning_rate / (1.0 - power(h.beta1, step)),
-             1.0 / __builtin_sqrt(1.0 - power(h.beta2, step))}};
+    const double step_size = h.learning_rate / (1.0 - power(h.beta1, step));
+    const double root = __builtin_sqrt(1.0 - power(h.beta2, step));
+    if (h.epsilon_hat) return {{step_size * root, 1.0}};
+    return {{step_size, 1.0 / root}};
   }
   DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& m, Vec<T>& v) const {
     m = fma(beta1, m, one_minus_beta1 * g);

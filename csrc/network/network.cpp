@@ -32,6 +32,12 @@ void check_parameters(const char* where, const char* what, const State& state, s
   }
 }
 
+std::vector<LayerShape> shapes_of(const engine::ParameterLayout& layout) {
+  std::vector<LayerShape> shapes;
+  for (const engine::LayerLayout& layer : layout.layers) shapes.push_back(layer.canonical);
+  return shapes;
+}
+
 // NaN where it is interrupted.
 template <class T>
 double gradient_over_rows(const State& state, const engine::Examples& examples, Loss loss,
@@ -64,8 +70,16 @@ double gradient_over_rows(const State& state, const engine::Examples& examples, 
 
 }  // namespace
 
+std::vector<LayerShape> layer_shapes(const NetworkSpec& spec) {
+  return shapes_of(engine::parameter_layout(spec));
+}
+
 Network::Network(NetworkSpec spec, std::uint64_t seed)
     : state_(std::make_shared<State>(std::move(spec), seed)) {}
+Network::Network(NetworkSpec spec, ConstVectorView parameters, std::uint64_t seed)
+    : state_(std::make_shared<State>(std::move(spec), seed, State::Zero{})) {
+  set_parameters(parameters);
+}
 Network::Network(std::shared_ptr<State> state) : state_(std::move(state)) {}
 Network::Network(const Network& other) : state_(std::make_shared<State>(*other.state_)) {}
 Network::Network(Network&& other) noexcept = default;
@@ -82,11 +96,7 @@ std::size_t Network::inputs() const { return state_->spec.inputs; }
 std::size_t Network::outputs() const { return state_->spec.layers.back().units; }
 std::size_t Network::parameter_count() const { return state_->layout.count; }
 
-std::vector<LayerShape> Network::layer_shapes() const {
-  std::vector<LayerShape> shapes;
-  for (const engine::LayerLayout& layer : state_->layout.layers) shapes.push_back(layer.canonical);
-  return shapes;
-}
+std::vector<LayerShape> Network::layer_shapes() const { return shapes_of(state_->layout); }
 
 bool Network::predict(ConstMatrixView inputs, MatrixView outputs, int threads,
                       const std::function<bool()>& interrupted) const {
@@ -171,9 +181,9 @@ void Network::save(const std::string& path) const {
 
 Network Network::load(const std::string& path) {
   network::ModelFile file = network::read_model_file("Network.load", path);
-  Network loaded(std::make_shared<State>(std::move(file.spec), file.seed, State::Zero{}));
-  loaded.set_parameters({file.parameters.data(), loaded.spec().dtype, loaded.parameter_count()});
-  return loaded;
+  const std::size_t count = file.parameters.size() / element_size(file.spec.dtype);
+  const ConstVectorView parameters(file.parameters.data(), file.spec.dtype, count);
+  return Network(std::move(file.spec), parameters, file.seed);
 }
 
 void Network::load_parameters(const std::string& path) {

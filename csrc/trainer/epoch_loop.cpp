@@ -64,7 +64,7 @@ class OverflowGuard {
       growth_.parameters_within(engine_.parameter_bound());
     }
     engine::GrowthBound grown = growth_;
-    if (!grown.take_step(gradient_bound, step)) {
+    if (!grown.take_step(gradient_bound, update.penalty.l2, update.penalty.l1, step)) {
       if (!engine_.update_stays_finite(worker_, batch, gradient, update)) overflow_ = true;
       worker_.wait();
       if (overflow_) return false;
@@ -152,18 +152,26 @@ EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
       const double weight = engine::weight_sum(plan.examples.weights, rows);
       if (weight == 0.0) continue;
       const engine::Minibatch batch{plan.examples, rows, weight, plan.dropout};
+      const engine::Penalty penalty = plan.divide_penalty
+                                          ? plan.penalty.times(1.0 / (weight * plan.weight_unit))
+                                          : plan.penalty;
       const std::uint64_t step = plan.steps_before + steps_before + steps + 1;
-      const engine::Update<T> update = engine::prepare_update(optimizer, step, theta, state);
+      const engine::Update<T> update =
+          engine::prepare_update(optimizer, step, theta, state, penalty);
       goes_on = false;
 
+      // Taken before the barriers of what follows, read behind them.
+      if (penalty.any()) engine.measure_penalty(worker, penalty, theta);
       const bool is_long = takes_long(engine, rows.count);
       const auto sums = is_long
                             ? gradient_in_blocks<T>(engine, worker, pace, batch, theta, gradient)
                             : backpropagated<T>(engine, worker, pace, batch, theta);
       interrupted = !sums;
       if (interrupted) break;
-      if (!std::isfinite(sums->loss)) {
-        if (worker.index == 0) outcome.non_finite_loss = sums->loss / weight;
+      const double penalty_sum = penalty.any() ? engine.penalty_sum() : 0.0;
+      const double loss = sums->loss / weight + penalty_sum;
+      if (!std::isfinite(sums->loss) || !std::isfinite(loss)) {
+        if (worker.index == 0) outcome.non_finite_loss = loss;
         break;
       }
       if (!guard.admits(step, batch, sums->gradient_bound, is_long ? gradient : nullptr, update,
@@ -178,11 +186,14 @@ EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
       }
       ++steps;
       if (worker.index == 0) {
-        outcome.loss_sum += sums->loss;
+        outcome.loss_sum += sums->loss + weight * penalty_sum;
         outcome.weight_sum += weight;
         outcome.steps = steps_before + steps;
         outcome.rows += rows.count;
         outcome.stop = condition_met(plan, outcome.steps);
+        if (plan.reports != nullptr) {
+          plan.reports->push_back({sums->loss / weight, penalty_sum, weight * plan.weight_unit});
+        }
       }
       interrupted = !pace.meet();
       goes_on = !interrupted && !outcome.stop;

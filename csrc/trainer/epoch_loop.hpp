@@ -4,12 +4,14 @@
 #include <cstddef>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include "core/interrupt_poll.hpp"
 #include "core/shared_mutex.hpp"
 #include "core/team_tuner.hpp"
 #include "descend/optimizer.hpp"
 #include "descend/stop.hpp"
+#include "descend/trainer.hpp"
 #include "engine/cpu_engine.hpp"
 #include "engine/growth_bound.hpp"
 
@@ -24,6 +26,10 @@ struct EpochPlan {
   std::size_t batch_rows;    ///< the last minibatch may be shorter
   std::size_t steps_before;  ///< of the trainer: the next step is number steps_before + 1
   const engine::DropoutKey* dropout;
+  engine::Penalty penalty;
+  bool divide_penalty;                   ///< by the minibatch's sum of weights
+  double weight_unit;                    ///< what the weights of `examples` are given in
+  std::vector<StepReport>* reports;      ///< null, or with room for one a step
   std::optional<std::size_t> max_steps;  ///< of this epoch
   std::optional<Clock::time_point> deadline;
   core::InterruptPoll* interrupt;
@@ -31,7 +37,7 @@ struct EpochPlan {
 };
 
 struct EpochOutcome {
-  double loss_sum = 0.0;    ///< of the rows visited, each weighted
+  double loss_sum = 0.0;    ///< of the rows visited, each weighted, and its steps' penalties
   double weight_sum = 0.0;  ///< of the rows visited
   std::size_t steps = 0;
   std::size_t rows = 0;

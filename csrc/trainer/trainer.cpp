@@ -13,6 +13,7 @@
 #include "core/philox.hpp"
 #include "core/thread_team.hpp"
 #include "engine/cpu_engine.hpp"
+#include "engine/data_checks.hpp"
 #include "engine/forward_pass.hpp"
 #include "kernels/dispatch.hpp"
 #include "network/state.hpp"
@@ -65,6 +66,18 @@ class Snapshot {
   core::AlignedBuffer<T> theta_;
 };
 
+// What weights are given in: checked ones are scaled by a power of two, so that the largest is in
+// [1/2, 1).
+double weight_unit(ConstVectorView given, const double* checked) {
+  if (checked == nullptr) return 1.0;
+  std::size_t row = 0;
+  while (checked[row] < 0.5) ++row;
+  const double weight = given.dtype() == DType::float32
+                            ? static_cast<const float*>(given.data())[row]
+                            : static_cast<const double*>(given.data())[row];
+  return weight / checked[row];
+}
+
 // The parameters of the lowest validation loss, put back when the run ends, also by an exception.
 template <class T>
 class BestParameters {
@@ -108,6 +121,8 @@ class Trainer::State {
       throw invalid("Trainer: batch_size must be at least 1 (or none, for all rows), got 0.");
     }
     core::check_threads("Trainer", options_.threads);
+    check_penalty("l2", options_.l2);
+    check_penalty("l1", options_.l1);
     network::with_type(network_->spec.dtype, [&](auto zero) {
       using T = decltype(zero);
       memory_ = Memory<T>{};
@@ -125,6 +140,15 @@ class Trainer::State {
                    const std::function<bool()>& interrupted);
   double step(const ConstMatrixView& inputs, const Targets& targets, ConstVectorView sample_weight,
               const std::function<bool()>& interrupted);
+
+  std::vector<StepReport> last_steps() {
+    const Busy busy("Trainer.last_steps", *this);
+    return reports_;
+  }
+  const Optimizer& optimizer() const { return optimizer_; }
+  void set_learning_rate(double learning_rate);
+  void get_optimizer_state(const std::vector<VectorView>& vectors);
+  void set_optimizer_state(std::size_t steps, const std::vector<ConstVectorView>& vectors);
 
   const std::shared_ptr<network::State>& network() const { return network_; }
   std::size_t epoch() const { return epoch_; }
@@ -150,6 +174,17 @@ class Trainer::State {
     State& state_;
   };
 
+  static void check_penalty(const char* what, double value) {
+    // In float32 it multiplies the weights as a float32.
+    if (!(value >= 0 && value <= std::numeric_limits<float>::max())) {
+      throw invalid("Trainer: ", what, " must be at least 0 and within the range of float32, got ",
+                    value, ".");
+    }
+  }
+
+  template <class View>
+  void check_optimizer_state(const char* where, const std::vector<View>& vectors) const;
+
   template <class T>
   Memory<T>& memory() {
     return std::get<Memory<T>>(memory_);
@@ -160,8 +195,9 @@ class Trainer::State {
   }
   void reserve(std::size_t batch_rows);
   trainer::EpochOutcome run(const char* where, trainer::EpochPlan plan);
-  trainer::EpochPlan plan(const engine::Examples& examples, const std::vector<std::size_t>* order,
-                          core::InterruptPoll& interrupt);
+  trainer::EpochPlan plan(const CheckedExamples& examples, ConstVectorView sample_weight,
+                          const std::vector<std::size_t>* order, core::InterruptPoll& interrupt);
+  void report_steps(trainer::EpochPlan& plan);
   const std::vector<std::size_t>* shuffled(std::size_t rows);
   template <class T>
   std::optional<double> validation_loss(const CheckedExamples& examples,
@@ -174,6 +210,7 @@ class Trainer::State {
   bool drops_ = false;
   std::variant<Memory<float>, Memory<double>> memory_;
   std::vector<std::size_t> order_;
+  std::vector<StepReport> reports_;
   engine::DropoutKey dropout_{};
   engine::GrowthBound growth_;
   core::TeamTuner tuner_;  // of steps of tuned_rows_ rows
@@ -255,20 +292,91 @@ std::optional<double> Trainer::State::validation_loss(const CheckedExamples& exa
                               examples.view(), loss_, options_.threads, goes_on);
 }
 
-trainer::EpochPlan Trainer::State::plan(const engine::Examples& examples,
+trainer::EpochPlan Trainer::State::plan(const CheckedExamples& examples,
+                                        ConstVectorView sample_weight,
                                         const std::vector<std::size_t>* order,
                                         core::InterruptPoll& interrupt) {
-  const std::size_t rows = examples.inputs.rows();
+  const std::size_t rows = examples.rows();
   trainer::EpochPlan plan{};
-  plan.examples = examples;
+  plan.examples = examples.view();
   plan.rows = order == nullptr ? engine::Rows{nullptr, 0, rows}
                                : engine::Rows{order->data(), 0, order->size()};
   plan.batch_rows = batch_rows(plan.rows.count);
   plan.steps_before = steps_;
   dropout_ = {options_.seed, core::kDropoutStream, epoch_, 0};
   plan.dropout = drops_ ? &dropout_ : nullptr;
+  plan.penalty = {options_.l2, options_.l1};
+  plan.divide_penalty = options_.divide_penalty;
+  plan.weight_unit = weight_unit(sample_weight, examples.weights());
   plan.interrupt = &interrupt;
   return plan;
+}
+
+// Has the plan's steps reported in last_steps().
+void Trainer::State::report_steps(trainer::EpochPlan& plan) {
+  reports_.clear();
+  reports_.reserve((plan.rows.count + plan.batch_rows - 1) / plan.batch_rows);
+  plan.reports = &reports_;
+}
+
+void Trainer::State::set_learning_rate(double learning_rate) {
+  const Busy busy("Trainer.learning_rate", *this);
+  Optimizer changed = optimizer_;
+  std::visit([&](auto& rule) { rule.learning_rate = learning_rate; }, changed);
+  validate(changed);
+  optimizer_ = changed;
+  growth_.use(optimizer_);
+}
+
+template <class View>
+void Trainer::State::check_optimizer_state(const char* where,
+                                           const std::vector<View>& vectors) const {
+  if (vectors.size() != state_vectors(optimizer_)) {
+    throw invalid(where, ": got ", vectors.size(), " vectors, but ", name(optimizer_),
+                  " with these settings keeps ", state_vectors(optimizer_), ".");
+  }
+  for (const View& vector : vectors) {
+    if (vector.size() != network_->layout.count || vector.dtype() != network_->spec.dtype) {
+      throw invalid(where, ": a vector has ", vector.size(), " elements of ", name(vector.dtype()),
+                    ", but the network has ", network_->layout.count, " parameters of ",
+                    name(network_->spec.dtype), ".");
+    }
+  }
+}
+
+void Trainer::State::get_optimizer_state(const std::vector<VectorView>& vectors) {
+  constexpr const char* kWhere = "Trainer.optimizer_state";
+  const Busy busy(kWhere, *this);
+  check_optimizer_state(kWhere, vectors);
+  network::with_type(network_->spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for (std::size_t i = 0; i < vectors.size(); ++i) {
+      engine::to_canonical(network_->layout, memory<T>().state[i].data(),
+                           static_cast<T*>(vectors[i].data()));
+    }
+  });
+}
+
+void Trainer::State::set_optimizer_state(std::size_t steps,
+                                         const std::vector<ConstVectorView>& vectors) {
+  constexpr const char* kWhere = "Trainer.optimizer_state";
+  const Busy busy(kWhere, *this);
+  check_optimizer_state(kWhere, vectors);
+  for (const ConstVectorView& vector : vectors) {
+    engine::check_finite(kWhere, "a vector", {vector.data(), vector.dtype(), 1, vector.size()},
+                         network_->spec.dtype, {});
+  }
+  network::with_type(network_->spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
+    for (std::size_t i = 0; i < vectors.size(); ++i) {
+      T* const state = memory<T>().state[i].data();
+      engine::from_canonical(network_->layout, static_cast<const T*>(vectors[i].data()), state);
+      const std::size_t size = network_->layout.size;
+      growth_.state_within(kernels.absolute_sum(1, size, state, size));
+    }
+  });
+  steps_ = steps;
 }
 
 // This epoch's order, null where the rows are visited as they stand: batch gradient descent sums
@@ -288,8 +396,9 @@ double Trainer::State::step(const ConstMatrixView& inputs, const Targets& target
   const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight,
                                  {options_.threads, &interrupt});
   reserve(examples.rows());
-  trainer::EpochPlan plan = this->plan(examples.view(), nullptr, interrupt);
+  trainer::EpochPlan plan = this->plan(examples, sample_weight, nullptr, interrupt);
   plan.batch_rows = examples.rows();
+  report_steps(plan);
   dropout_.purpose = core::kStepDropoutStream;
   dropout_.index = steps_;
   const trainer::EpochOutcome outcome = run(kWhere, plan);
@@ -324,8 +433,9 @@ double Trainer::State::run_epoch(const ConstMatrixView& inputs, const Targets& t
     }
   }
   reserve(batch_rows(order == nullptr ? examples.rows() : order->size()));
-  const trainer::EpochPlan plan =
-      this->plan(examples.view(), order == nullptr ? shuffled(examples.rows()) : order, interrupt);
+  trainer::EpochPlan plan = this->plan(
+      examples, sample_weight, order == nullptr ? shuffled(examples.rows()) : order, interrupt);
+  report_steps(plan);
   ++epoch_;
   const trainer::EpochOutcome outcome = run(kWhere, plan);
   return outcome.loss_sum / outcome.weight_sum;
@@ -365,7 +475,8 @@ History Trainer::State::fit(const ConstMatrixView& inputs, const Targets& target
     };
     std::optional<StopReason> reason;
     for (std::size_t done = 1; !reason; ++done) {
-      trainer::EpochPlan plan = this->plan(examples.view(), shuffled(examples.rows()), interrupt);
+      trainer::EpochPlan plan =
+          this->plan(examples, options.sample_weight, shuffled(examples.rows()), interrupt);
       if (stop.max_steps) plan.max_steps = *stop.max_steps - history.steps;
       if (stop.seconds) {
         // Beyond a century, steady_clock's counter would overflow.
@@ -454,6 +565,16 @@ double Trainer::step(ConstMatrixView inputs, const Targets& targets, ConstVector
   } catch (const core::Interrupted&) {
     return std::numeric_limits<double>::quiet_NaN();
   }
+}
+
+std::vector<StepReport> Trainer::last_steps() const { return state_->last_steps(); }
+const Optimizer& Trainer::optimizer() const { return state_->optimizer(); }
+void Trainer::set_learning_rate(double learning_rate) { state_->set_learning_rate(learning_rate); }
+void Trainer::get_optimizer_state(const std::vector<VectorView>& vectors) const {
+  state_->get_optimizer_state(vectors);
+}
+void Trainer::set_optimizer_state(std::size_t steps, const std::vector<ConstVectorView>& vectors) {
+  state_->set_optimizer_state(steps, vectors);
 }
 
 Network Trainer::network() const { return Network(state_->network()); }

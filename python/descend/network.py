@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from descend import _core
 from descend.layers import Dense, Dropout, Layer
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["Network"]
 
@@ -27,6 +30,8 @@ class Network(_core.Network):
         Key of that draw.
     dtype : {"float32", "float64"}
         Of parameters, arithmetic and outputs.
+    parameters : sequence of (weights, bias), optional
+        As ``parameters()`` gives them; drawn as ``init`` says by default.
 
     Examples
     --------
@@ -42,9 +47,10 @@ class Network(_core.Network):
         init: str = "glorot_uniform",
         seed: int = 0,
         dtype: str = "float32",
+        parameters: Sequence[tuple[ArrayLike, ArrayLike]] | None = None,
     ) -> None:
         dense, input_dropout = _dense_layers(layers)
-        super().__init__(inputs, dense, init, seed, dtype, input_dropout)
+        super().__init__(inputs, dense, init, seed, dtype, input_dropout, parameters)
 
     @classmethod
     def mlp(
@@ -146,8 +152,8 @@ class Network(_core.Network):
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        Network.__init__(self, *state["spec"])
-        self.set_parameters(state["parameters"])
+        inputs, layers, init, seed, dtype = state["spec"]
+        Network.__init__(self, inputs, layers, init, seed, dtype, state["parameters"])
         self.__dict__.update(state["attributes"])
 
 

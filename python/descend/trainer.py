@@ -40,6 +40,13 @@ class Trainer(_core.Trainer):
     threads : int, optional
         At most so many; by default as many as the work is worth. The result is the same, bit
         for bit.
+    l2, l1 : float
+        The loss of a step, which is minimised and reported, is J plus a penalty on the weights W
+        of all layers, ``l2 / 2 * sum(W**2) + l1 * sum(abs(W))``; biases are left out. The
+        validation loss is without it.
+    divide_penalty : bool
+        Divide the penalty by the number of rows in the minibatch, or by their sum of weights, as
+        scikit-learn does with its ``alpha``.
     """
 
     def __init__(
@@ -51,12 +58,18 @@ class Trainer(_core.Trainer):
         shuffle: bool = True,
         seed: int = 0,
         threads: int | None = None,
+        *,
+        l2: float = 0.0,
+        l1: float = 0.0,
+        divide_penalty: bool = False,
     ) -> None:
         if not isinstance(network, Network):
             raise TypeError(f"Trainer: network must be a descend.Network, got {network!r}.")
         if optimizer is None:
             optimizer = _core.Adam()
-        super().__init__(network, loss, optimizer, batch_size, shuffle, seed, threads)
+        super().__init__(
+            network, loss, optimizer, batch_size, shuffle, seed, threads, l2, l1, divide_penalty
+        )
         self._network = network
 
     @property

@@ -184,6 +184,21 @@ void test_an_empty_or_oversized_network_cannot_be_made() {
   CHECK_THROWS(ds::Network{spec}, std::invalid_argument, "");
 }
 
+void test_a_network_can_be_made_with_its_parameters() {
+  ds::NetworkSpec spec;
+  spec.inputs = 2;
+  spec.layers = {{3, ds::Activation::relu}, {1}};
+  const ds::LayerShape last = ds::layer_shapes(spec).back();
+  CHECK(last.inputs == 3 && last.units == 1 && last.bias_offset == 12);
+  const std::vector<float> given = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13};
+  const ds::Network network(spec, ds::ConstVectorView(given.data(), given.size()));
+  std::vector<float> parameters(network.parameter_count());
+  network.get_parameters({parameters.data(), parameters.size()});
+  CHECK(parameters == given);
+  CHECK_THROWS(ds::Network(spec, ds::ConstVectorView(given.data(), 12)), std::invalid_argument,
+               "12 elements");
+}
+
 void test_unknown_names_list_the_known_ones() {
   CHECK_THROWS(ds::parse_activation("reluu"), std::invalid_argument, "leaky_relu");
   CHECK_THROWS(ds::parse_loss("mse"), std::invalid_argument, "squared_error");
@@ -225,6 +240,7 @@ int main() {
   test_the_seed_decides_the_weights();
   test_bad_arguments_throw_and_change_nothing();
   test_an_empty_or_oversized_network_cannot_be_made();
+  test_a_network_can_be_made_with_its_parameters();
   test_unknown_names_list_the_known_ones();
   test_long_calls_can_be_interrupted();
   return check_result();

@@ -209,6 +209,9 @@ void test_bad_options_throw() {
   ds::TrainerOptions options;
   options.batch_size = 0;
   CHECK_THROWS(small_trainer(small_network(), options), std::invalid_argument, "batch_size");
+  options = {};
+  options.l2 = -1;
+  CHECK_THROWS(small_trainer(small_network(), options), std::invalid_argument, "l2");
   ds::Adam adam;
   adam.beta2 = 1.0;
   CHECK_THROWS(ds::Trainer(small_network(), ds::Loss::softmax_cross_entropy, adam),
@@ -234,6 +237,38 @@ void test_a_diverging_run_keeps_the_last_finite_parameters() {
   CHECK(after == before);
 }
 
+void test_a_trainer_goes_on_from_another_ones_state() {
+  const Data data;
+  const ds::Network network = small_network();
+  ds::TrainerOptions options;
+  options.batch_size = 40;
+  options.l2 = 0.5;
+  options.divide_penalty = true;
+  ds::Trainer first = small_trainer(network, options);
+  first.run_epoch(data.inputs(), data.targets());
+  const std::vector<ds::StepReport> steps = first.last_steps();
+  CHECK(steps.size() == 3);
+  CHECK(steps[0].weight == 40 && steps[2].weight == kRows - 80);
+  CHECK(steps[0].penalty > 0);
+
+  const std::size_t size = network.parameter_count();
+  std::vector<float> m(size), v(size);
+  first.get_optimizer_state({{m.data(), size}, {v.data(), size}});
+  const ds::Network copy = network;
+  ds::Trainer second = small_trainer(copy, options);
+  const std::vector<ds::ConstVectorView> vectors = {{m.data(), size}, {v.data(), size}};
+  second.set_optimizer_state(first.steps(), vectors);
+  second.set_learning_rate(0.01);
+  first.set_learning_rate(0.01);
+  CHECK(second.step(data.inputs(), data.targets()) == first.step(data.inputs(), data.targets()));
+  CHECK(parameters_of(copy) == parameters_of(network));
+
+  m[1] = std::numeric_limits<float>::infinity();
+  CHECK_THROWS(second.set_optimizer_state(0, vectors), std::invalid_argument, "is inf");
+  CHECK_THROWS(second.set_learning_rate(0.0), std::invalid_argument, "learning_rate");
+  CHECK(second.steps() == 4);
+}
+
 }  // namespace
 
 int main() {
@@ -246,5 +281,6 @@ int main() {
   test_bad_data_throw_and_change_nothing();
   test_bad_options_throw();
   test_a_diverging_run_keeps_the_last_finite_parameters();
+  test_a_trainer_goes_on_from_another_ones_state();
   return check_result();
 }

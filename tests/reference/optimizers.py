@@ -84,6 +84,7 @@ class Adam(Optimizer):
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    epsilon_hat: bool = False
     state_vectors = 2
 
     def update(self, theta, g, state, t, decay=True):
@@ -92,6 +93,10 @@ class Adam(Optimizer):
         m += (1 - self.beta1) * g
         v *= self.beta2
         v += (1 - self.beta2) * g**2
+        if self.epsilon_hat:
+            rate = self.learning_rate * np.sqrt(1 - self.beta2**t) / (1 - self.beta1**t)
+            theta -= rate * m / (np.sqrt(v) + self.epsilon)
+            return
         m_hat = m / (1 - self.beta1**t)
         v_hat = v / (1 - self.beta2**t)
         theta -= self.learning_rate * m_hat / (np.sqrt(v_hat) + self.epsilon)

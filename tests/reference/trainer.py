@@ -8,15 +8,31 @@ from reference.shuffle import permutation
 
 
 class Trainer:
-    """Trains ``network`` in place; ``epoch`` and ``steps`` count over the trainer's life."""
+    """Trains ``network`` in place; ``epoch`` and ``steps`` count over the trainer's life.
 
-    def __init__(self, network, loss, optimizer, batch_size=64, shuffle=True, seed=0):
+    The loss is J + l2 / 2 ||W||^2 + l1 ||W||_1 over all weights W, the penalty divided by the
+    minibatch's sum of weights where ``divide_penalty`` says so.
+    """
+
+    def __init__(
+        self,
+        network,
+        loss,
+        optimizer,
+        batch_size=64,
+        shuffle=True,
+        seed=0,
+        l2=0.0,
+        l1=0.0,
+        divide_penalty=False,
+    ):
         self.network = network
         self.loss = loss
         self.optimizer = optimizer
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
+        self.l2, self.l1, self.divide_penalty = l2, l1, divide_penalty
         self.epoch = 0
         self.steps = 0
         self._states = [[optimizer.init(p) for p in pair] for pair in network.parameters]
@@ -33,9 +49,21 @@ class Trainer:
             for layer, rate in enumerate(rates)
         ]
 
+    def _add_penalty(self, gradient, rows_weight):
+        """Return the penalty and the gradient with the penalty's."""
+        scale = 1 / rows_weight if self.divide_penalty else 1.0
+        penalty, total = 0.0, []
+        for (w, _), (d_w, d_b) in zip(self.network.parameters, gradient, strict=True):
+            penalty += scale * (self.l2 / 2 * (w**2).sum() + self.l1 * np.abs(w).sum())
+            total.append((d_w + scale * (self.l2 * w + self.l1 * np.sign(w)), d_b))
+        return penalty, total
+
     def _descend(self, x, y, sample_weight, masks):
         """Apply one step and return the loss before it."""
         j, gradient = self.network.loss_and_gradient(x, y, self.loss, sample_weight, masks)
+        rows_weight = len(x) if sample_weight is None else np.sum(sample_weight)
+        penalty, gradient = self._add_penalty(gradient, rows_weight)
+        j += penalty
         self.steps += 1
         for parameters, derivatives, states in zip(
             self.network.parameters, gradient, self._states, strict=True

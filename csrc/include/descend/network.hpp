@@ -45,6 +45,9 @@ struct LayerShape {
   std::size_t bias_offset;
 };
 
+/// The layers of a network of this spec. Throws std::invalid_argument for an oversized one.
+std::vector<LayerShape> layer_shapes(const NetworkSpec& spec);
+
 /// A file could not be opened, read or written.
 class FileError : public std::runtime_error {
  public:
@@ -67,6 +70,8 @@ class Network {
   /// Draws the weights from Philox keyed by (seed, layer); biases are 0.
   /// Throws std::invalid_argument for an empty or oversized network, std::bad_alloc.
   explicit Network(NetworkSpec spec, std::uint64_t seed = 0);
+  /// With the parameters given instead, as set_parameters takes them; nothing is drawn.
+  Network(NetworkSpec spec, ConstVectorView parameters, std::uint64_t seed = 0);
   Network(const Network& other);
   Network(Network&& other) noexcept;
   Network& operator=(const Network& other);

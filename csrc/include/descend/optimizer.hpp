@@ -86,17 +86,23 @@ struct RMSProp {
 /// m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
 /// theta -= learning_rate m_hat / (sqrt(v_hat) + epsilon), m_hat = m / (1 - beta1^t),
 /// v_hat = v / (1 - beta2^t). Kingma & Ba (2015).
+/// With epsilon_hat, epsilon stands outside of the bias correction, as at the end of the paper's
+/// section 2 and in scikit-learn and Keras:
+/// theta -= learning_rate sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon).
 struct Adam {
   static constexpr const char* kName = "Adam";
   static constexpr const char* kSummary =
       "Adam, Kingma & Ba (2015).\n\n"
       "``m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;``\n"
       "``theta -= learning_rate m_hat / (sqrt(v_hat) + epsilon)`` with the bias-corrected\n"
-      "``m_hat = m / (1 - beta1^t)`` and ``v_hat = v / (1 - beta2^t)``.";
+      "``m_hat = m / (1 - beta1^t)`` and ``v_hat = v / (1 - beta2^t)``; with ``epsilon_hat``\n"
+      "``theta -= learning_rate sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon)``, as\n"
+      "scikit-learn and Keras have it.";
   double learning_rate = 0.001;
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
+  bool epsilon_hat = false;  ///< epsilon outside of the bias correction
 
   template <class Self, class Visitor>
   static void visit(Self& self, Visitor&& field) {
@@ -104,6 +110,7 @@ struct Adam {
     field("beta1", self.beta1, Range::unit);
     field("beta2", self.beta2, Range::unit);
     field("epsilon", self.epsilon, Range::positive);
+    field("epsilon_hat", self.epsilon_hat);
   }
   std::size_t state_vectors() const { return 2; }
 };
@@ -114,12 +121,14 @@ struct AdamW {
   static constexpr const char* kName = "AdamW";
   static constexpr const char* kSummary =
       "Adam with decoupled weight decay, Loshchilov & Hutter (2019).\n\n"
-      "``theta -= learning_rate weight_decay theta`` beside Adam's step.";
+      "``theta -= learning_rate weight_decay theta`` beside Adam's step, whose ``epsilon_hat`` it\n"
+      "has too.";
   double learning_rate = 0.001;
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
   double weight_decay = 0.01;  ///< weights only in a network
+  bool epsilon_hat = false;    ///< as Adam's
 
   template <class Self, class Visitor>
   static void visit(Self& self, Visitor&& field) {
@@ -128,6 +137,7 @@ struct AdamW {
     field("beta2", self.beta2, Range::unit);
     field("epsilon", self.epsilon, Range::positive);
     field("weight_decay", self.weight_decay, Range::non_negative);
+    field("epsilon_hat", self.epsilon_hat);
   }
   std::size_t state_vectors() const { return 2; }
 };

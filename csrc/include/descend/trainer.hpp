@@ -24,11 +24,28 @@ class NonFiniteLoss : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// With l2 or l1, the loss of a step, which is minimised and reported, is
+///
+///   J + penalty,  penalty = l2 / 2 ||W||^2 + l1 ||W||_1
+///
+/// over the weights W of all layers; biases are left out. divide_penalty divides it by the sum of
+/// the weights of the minibatch's rows, their number without sample_weight, as scikit-learn does
+/// with its alpha. The validation loss is without it.
 struct TrainerOptions {
   std::optional<std::size_t> batch_size = 64;  ///< rows a step; empty: all, batch gradient descent
   bool shuffle = true;                         ///< a new order of the rows each epoch
   std::uint64_t seed = 0;                      ///< of the shuffle and the dropout masks
   int threads = 0;                             ///< 0: as many as the work is worth
+  double l2 = 0.0;                             ///< >= 0
+  double l1 = 0.0;                             ///< >= 0
+  bool divide_penalty = false;
+};
+
+/// What one step of an epoch gave, before its update.
+struct StepReport {
+  double loss;     ///< J of the minibatch, without the penalty
+  double penalty;  ///< divided where divide_penalty says so
+  double weight;   ///< the minibatch's sum of weights
 };
 
 /// What one finished epoch gave.
@@ -96,6 +113,22 @@ class Trainer {
   /// Goodfellow, Bengio & Courville (2016).
   double step(ConstMatrixView inputs, const Targets& targets, ConstVectorView sample_weight = {},
               const std::function<bool()>& interrupted = {});
+
+  /// The steps of the last run_epoch() or step(), in their order; those of an epoch that was
+  /// interrupted or ended in an exception up to there.
+  std::vector<StepReport> last_steps() const;
+
+  /// The optimizer with the learning rate in use, which may be set between two calls: from the
+  /// next step on. Throws std::invalid_argument where the rate is not positive.
+  const Optimizer& optimizer() const;
+  void set_learning_rate(double learning_rate);
+
+  /// Copies the optimizer's vectors, state_vectors(optimizer()) of them, each in the order of
+  /// Network::layer_shapes(), from or to parameter_count() elements of the network's dtype.
+  /// Setting also sets how many steps are done, and throws std::invalid_argument on a mismatch or
+  /// a value that is not finite, changing nothing.
+  void get_optimizer_state(const std::vector<VectorView>& vectors) const;
+  void set_optimizer_state(std::size_t steps, const std::vector<ConstVectorView>& vectors);
 
   /// The network trained, sharing its parameters.
   Network network() const;

@@ -222,19 +222,23 @@ class Adam:
     
     ``m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;``
     ``theta -= learning_rate m_hat / (sqrt(v_hat) + epsilon)`` with the bias-corrected
-    ``m_hat = m / (1 - beta1^t)`` and ``v_hat = v / (1 - beta2^t)``.
+    ``m_hat = m / (1 - beta1^t)`` and ``v_hat = v / (1 - beta2^t)``; with ``epsilon_hat``
+    ``theta -= learning_rate sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon)``, as
+    scikit-learn and Keras have it.
     """
     def __eq__(self, other: typing.Any) -> bool:
         ...
     def __hash__(self) -> int:
         ...
-    def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08) -> None:
+    def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, epsilon_hat: bool = False) -> None:
         """
         Adam, Kingma & Ba (2015).
         
         ``m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;``
         ``theta -= learning_rate m_hat / (sqrt(v_hat) + epsilon)`` with the bias-corrected
-        ``m_hat = m / (1 - beta1^t)`` and ``v_hat = v / (1 - beta2^t)``.
+        ``m_hat = m / (1 - beta1^t)`` and ``v_hat = v / (1 - beta2^t)``; with ``epsilon_hat``
+        ``theta -= learning_rate sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon)``, as
+        scikit-learn and Keras have it.
         """
     def __reduce__(self) -> tuple:
         ...
@@ -279,6 +283,9 @@ class Adam:
         ...
     @property
     def epsilon(self) -> float:
+        ...
+    @property
+    def epsilon_hat(self) -> bool:
         ...
     @property
     def learning_rate(self) -> float:
@@ -287,17 +294,19 @@ class AdamW:
     """
     Adam with decoupled weight decay, Loshchilov & Hutter (2019).
     
-    ``theta -= learning_rate weight_decay theta`` beside Adam's step.
+    ``theta -= learning_rate weight_decay theta`` beside Adam's step, whose ``epsilon_hat`` it
+    has too.
     """
     def __eq__(self, other: typing.Any) -> bool:
         ...
     def __hash__(self) -> int:
         ...
-    def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.01) -> None:
+    def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.01, epsilon_hat: bool = False) -> None:
         """
         Adam with decoupled weight decay, Loshchilov & Hutter (2019).
         
-        ``theta -= learning_rate weight_decay theta`` beside Adam's step.
+        ``theta -= learning_rate weight_decay theta`` beside Adam's step, whose ``epsilon_hat`` it
+        has too.
         """
     def __reduce__(self) -> tuple:
         ...
@@ -342,6 +351,9 @@ class AdamW:
         ...
     @property
     def epsilon(self) -> float:
+        ...
+    @property
+    def epsilon_hat(self) -> bool:
         ...
     @property
     def learning_rate(self) -> float:
@@ -357,7 +369,7 @@ class Network:
     def _load(path: typing.Any) -> Network:
         ...
     @typing.overload
-    def __init__(self, inputs: typing.Any, layers: collections.abc.Sequence, init: typing.Any, seed: typing.Any, dtype: typing.Any, input_dropout: typing.Any) -> None:
+    def __init__(self, inputs: typing.Any, layers: collections.abc.Sequence, init: typing.Any, seed: typing.Any, dtype: typing.Any, input_dropout: typing.Any, parameters: collections.abc.Sequence | None) -> None:
         ...
     @typing.overload
     def __init__(self, other: Network) -> None:
@@ -501,7 +513,7 @@ class Trainer:
     """
     Trains a network: minibatches, epochs, stopping conditions.
     """
-    def __init__(self, network: Network, loss: typing.Any, optimizer: typing.Any, batch_size: typing.Any, shuffle: typing.Any, seed: typing.Any, threads: typing.Any) -> None:
+    def __init__(self, network: Network, loss: typing.Any, optimizer: typing.Any, batch_size: typing.Any, shuffle: typing.Any, seed: typing.Any, threads: typing.Any, l2: typing.Any, l1: typing.Any, divide_penalty: typing.Any) -> None:
         ...
     def _fit(self, X: typing.Any, y: typing.Any, epochs: typing.Any, sample_weight: typing.Any, validation_X: typing.Any, validation_y: typing.Any, stop: dict, on_epoch: typing.Any) -> dict:
         ...
@@ -562,10 +574,41 @@ class Trainer:
         Rows a step; None: all of them.
         """
     @property
+    def divide_penalty(self) -> bool:
+        """
+        Whether the penalty is divided by the minibatch's sum of weights.
+        """
+    @property
     def epoch(self) -> int:
         """
         Epochs begun so far.
         """
+    @property
+    def l1(self) -> float:
+        """
+        The factor of the sum of the weights' magnitudes in the loss.
+        """
+    @property
+    def l2(self) -> float:
+        """
+        The factor of half the sum of the squared weights in the loss.
+        """
+    @property
+    def last_steps(self) -> numpy.ndarray:
+        """
+        What the steps of the last ``run_epoch`` or ``step`` gave.
+        
+        An ndarray of shape (steps, 3), each before its update: the mean loss of the minibatch's rows,
+        the penalty beside it, and the rows' sum of weights.
+        """
+    @property
+    def learning_rate(self) -> float:
+        """
+        The learning rate from the next step on; may be set between two calls.
+        """
+    @learning_rate.setter
+    def learning_rate(self, arg1: typing.Any) -> None:
+        ...
     @property
     def loss(self) -> str:
         """
@@ -574,8 +617,19 @@ class Trainer:
     @property
     def optimizer(self) -> typing.Any:
         """
-        The optimizer's settings.
+        The optimizer's settings, with the learning rate in use.
         """
+    @property
+    def optimizer_state(self) -> typing.Any:
+        """
+        The steps done and a copy of the vectors that the optimizer keeps.
+        
+        Each is flat, of the network's dtype: weights (inputs, units) in C order, then the bias, layer
+        after layer. Setting it goes on from where another trainer of an equal network stood.
+        """
+    @optimizer_state.setter
+    def optimizer_state(self, arg1: typing.Any) -> None:
+        ...
     @property
     def seed(self) -> int:
         """

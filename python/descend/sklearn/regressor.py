@@ -1,0 +1,266 @@
+"""MLPRegressor."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.metrics import r2_score
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from descend.sklearn.base import BaseMLP
+from descend.sklearn.objective import Objective
+from descend.sklearn.rows import Array
+
+
+class MLPRegressor(RegressorMixin, BaseMLP):
+    """Multilayer perceptron regressor, as ``sklearn.neural_network.MLPRegressor``.
+
+    Parameters
+    ----------
+    loss : str, default='squared_error'
+        'squared_error' and 'poisson' (half the deviance, with an exponential output) as in
+        scikit-learn, or the core's 'absolute_error' or 'huber'. But for 'poisson' the loss is the
+        mean over the outputs, and its gradient that of the sum, as in scikit-learn.
+    hidden_layer_sizes : array-like of int, default=(100,)
+        Units of each hidden layer.
+    activation : str, default='relu'
+        Of the hidden layers: 'identity', 'logistic', 'tanh', 'relu' as in scikit-learn, or any
+        other of ``descend.activations()``.
+    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+        'lbfgs' is SciPy's L-BFGS-B over all rows, computed in float64; 'sgd' and 'adam' go through
+        minibatches.
+    alpha : float, default=0.0001
+        Strength of the L2 penalty on the weights: half of it times their squared norm, divided by
+        the minibatch's number of rows or sum of weights, is part of the loss.
+    batch_size : int or 'auto', default='auto'
+        Rows of a minibatch; 'auto' is ``min(200, n_samples)``.
+    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
+        Schedule of 'sgd': 'invscaling' divides by the number of rows seen to the power of
+        ``power_t``, 'adaptive' by 5 each time that the loss or score has ceased to improve.
+    learning_rate_init : float, default=0.001
+        Initial learning rate of 'sgd' and 'adam'.
+    power_t : float, default=0.5
+        Exponent of 'invscaling'.
+    max_iter : int, default=200
+        At most so many epochs, or iterations of 'lbfgs'.
+    shuffle : bool, default=True
+        Visit the rows in a new order each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Of the initial parameters, the shuffles and the split for early stopping: the draws, and so
+        the losses, are scikit-learn's.
+    tol : float, default=1e-4
+        An epoch that improves by less counts as without improvement; ``gtol`` of 'lbfgs'.
+    verbose : bool, default=False
+        Print the loss of each epoch.
+    warm_start : bool, default=False
+        ``fit`` goes on from the parameters of the last call.
+    momentum : float, default=0.9
+        Of 'sgd', in [0, 1].
+    nesterovs_momentum : bool, default=True
+        Nesterov's instead of classical momentum.
+    early_stopping : bool, default=False
+        End by the score on rows set aside, and keep the parameters of the best one.
+    validation_fraction : float, default=0.1
+        Fraction of the rows set aside for early stopping.
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay rates of Adam's moments.
+    epsilon : float, default=1e-8
+        Adam's, outside of the bias correction.
+    n_iter_no_change : int, default=10
+        More epochs than this without improvement end the run.
+    max_fun : int, default=15000
+        At most so many evaluations of the loss by 'lbfgs'.
+    dropout : float, default=0.0
+        Fraction of each hidden layer's outputs that is dropped while training, with 'sgd' and
+        'adam'; not in scikit-learn.
+    threads : int or None, default=None
+        At most so many; by default as many as the work is worth. The result is the same, bit for
+        bit; not in scikit-learn.
+
+    Attributes
+    ----------
+    coefs_, intercepts_ : list of ndarray
+        Weights (inputs, units) and bias (units,) of each layer, of the dtype of ``X``.
+    loss_, loss_curve_ : float, list of float
+        The loss of the last epoch, and of each.
+    best_loss_ : float or None
+        The lowest training loss; None with early stopping.
+    validation_scores_, best_validation_score_ : list of float, float; or None
+        R^2 on the validation rows after each epoch, and the best one; None without any.
+    n_iter_, t_ : int
+        Epochs or iterations of the last call; rows seen since the first.
+    n_features_in_, n_outputs_, n_layers_ : int
+    feature_names_in_ : ndarray of str
+        Where ``X`` had names.
+    out_activation_ : str
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from descend.sklearn import MLPRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> round(MLPRegressor(solver="lbfgs", random_state=0, max_iter=500).fit(X, y).score(X, y), 1)
+    0.6
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BaseMLP._parameter_constraints,
+        "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber"})],
+    }
+
+    def __init__(
+        self,
+        loss: str = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: str = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dropout: float = 0.0,
+        threads: int | None = None,
+    ) -> None:
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.dropout = dropout
+        self.threads = threads
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None
+    ) -> MLPRegressor:
+        """Fit to ``X`` and ``y``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
+        eval_set : (X, y), optional
+            Rows whose score is taken after each epoch, into ``validation_scores_``. With
+            ``early_stopping`` they stand in for a part of ``X``, which is then used whole. Not
+            with 'lbfgs'; not in scikit-learn.
+
+        Returns
+        -------
+        self
+        """
+        fitted: MLPRegressor = self._fit(X, y, sample_weight, eval_set)
+        return fitted
+
+    @available_if(lambda self: self._is_stochastic())
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+        """Go through the rows given once, from where the last call ended.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        self
+        """
+        fitted: MLPRegressor = self._fit(X, y, sample_weight, incremental=True)
+        return fitted
+
+    def predict(self, X: Any) -> Array:
+        """Predict the target of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        """
+        check_is_fitted(self)
+        outputs = self._predicted(X)
+        return outputs.ravel() if self.n_outputs_ == 1 else outputs
+
+    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array]:
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            y_numeric=True,
+            dtype=(np.float64, np.float32),
+            reset=reset,
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return X, y
+
+    def _validate_eval_set(self, X: Any, y: Any) -> tuple[Any, Array]:
+        return self._validate_input(X, y, incremental=True, reset=False)
+
+    def _out_activation(self) -> str:
+        return "exp" if self.loss == "poisson" else "identity"
+
+    def _objective(self) -> Objective:
+        return Objective(self.loss, self.n_outputs_)
+
+    def _targets(self, y: Array, dtype: str) -> Array:
+        return y.astype(dtype, copy=False)
+
+    def _outputs(self, z: Array) -> Array:
+        outputs: Array = np.exp(z) if self.out_activation_ == "exp" else z
+        return outputs
+
+    def _validation_targets(self, y: Array) -> Array:
+        return y
+
+    def _score_rows(self, outputs: Array, y: Array, sample_weight: Array | None) -> float:
+        if not np.isfinite(outputs).all():
+            return float("nan")
+        return float(r2_score(y, outputs, sample_weight=sample_weight))
