@@ -50,8 +50,18 @@ void report(const Kernels<float>& kernels, std::size_t rows, const Shape& shape)
   });
   const double backward_weights = benchmarks::seconds_per_call([&] {
     for (std::size_t column = 0; column < units; column += descend::kernels::kPanel<float>) {
-      kernels.dense_backward_weights({rows, units, 0, inputs, column, x.data(), ld_x, d_z.data(),
-                                      ld_a, d_w.data() + inputs * column, false, {}});
+      kernels.dense_backward_weights({rows,
+                                      units,
+                                      0,
+                                      inputs,
+                                      column,
+                                      x.data(),
+                                      ld_x,
+                                      d_z.data(),
+                                      ld_a,
+                                      d_w.data() + inputs * column,
+                                      false,
+                                      {}});
     }
   });
   const double gflop = 2e-9 * static_cast<double>(rows * inputs * units);
