@@ -6,14 +6,17 @@ namespace descend::core {
 
 namespace {
 
-// A try has so many stretches, of which the first wakes threads and warms caches.
+// Each team has so many stretches of so long, by turns, of which the first wakes threads and warms
+// caches.
 constexpr double kStretchSeconds = 3e-4;
-constexpr int kStretches = 3;
+constexpr int kStretches = 4;
 // Tries are a fiftieth of the time, and more only where pieces become so many times as slow.
 constexpr double kSettledTimes = 50.0;
 constexpr double kSlowdown = 1.25;
 // Stretches in between have so many times the time of the tries.
-constexpr double kSettledStretch = 5.0;
+constexpr double kSettledStretch = 3.0;
+
+double faster_of(double time, double piece) { return time == 0.0 ? piece : std::min(time, piece); }
 
 std::size_t pieces_in(double seconds, double piece) {
   return piece > 0.0 ? static_cast<std::size_t>(std::clamp(seconds / piece, 1.0, 1e9)) : 1;
@@ -31,37 +34,35 @@ void TeamTuner::record(std::size_t pieces, double seconds) {
   piece_ = seconds / static_cast<double>(pieces);
   if (settled_ > 0.0) {
     settled_ -= seconds;
-    if (settled_ <= 0.0 || piece_ > kSlowdown * best_) {
-      workers_ = most_;
-      settled_ = best_ = 0.0;
+    if (settled_ <= 0.0 || piece_ > kSlowdown * settled_piece_) {
+      settled_ = tried_ = 0.0;
+      try_again(most_);
     }
     return;
   }
-  if (tried_seconds_ > 0.0) {
-    fastest_stretch_ = fastest_stretch_ == 0.0 ? piece_ : std::min(fastest_stretch_, piece_);
-  }
-  tried_seconds_ += seconds;
-  if (tried_seconds_ >= kStretchSeconds * kStretches && fastest_stretch_ > 0.0) finish_try();
+  try_stretch(piece_, seconds);
 }
 
-void TeamTuner::finish_try() {
-  const int tried = workers();
-  all_tries_ += tried_seconds_;
-  const bool faster = best_ == 0.0 || fastest_stretch_ < best_;
-  if (faster) {
-    best_ = fastest_stretch_;
-    best_workers_ = tried;
-  }
-  tried_seconds_ = fastest_stretch_ = 0.0;
-  if (faster && tried > 1) {
-    workers_ = tried / 2;
+void TeamTuner::try_again(int workers) {
+  workers_ = workers;
+  stretch_ = 0;
+  larger_ = smaller_ = 0.0;
+}
+
+void TeamTuner::try_stretch(double piece, double seconds) {
+  tried_ += seconds;
+  double& time = stretch_ % 2 == 0 ? larger_ : smaller_;
+  if (stretch_ >= 2) time = faster_of(time, piece);
+  if (++stretch_ < 2 * kStretches) return;
+  const bool smaller_is_faster = smaller_ < larger_;
+  if (smaller_is_faster && workers_ > 3) {
+    try_again(workers_ / 2);
     return;
   }
-  workers_ = best_workers_;
-  piece_ = best_;
-  settled_ = kSettledTimes * all_tries_;
-  settled_stretch_ = kSettledStretch * all_tries_;
-  all_tries_ = 0.0;
+  if (smaller_is_faster) workers_ /= 2;
+  settled_piece_ = std::min(larger_, smaller_);
+  settled_ = kSettledTimes * tried_;
+  settled_stretch_ = kSettledStretch * tried_;
 }
 
 }  // namespace descend::core

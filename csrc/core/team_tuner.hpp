@@ -7,15 +7,16 @@
 
 namespace descend::core {
 
-/// Tries `most` threads, half of them, and so on down to one as long as fewer are faster; goes on
-/// with the fastest, and tries again after fifty times as long, or when that becomes slow.
+/// Tries `most` threads and half of them by turns, half of those if that is faster, and so on; goes
+/// on with the fastest, and tries again after fifty times as long, or when that becomes slow.
 class TeamTuner {
  public:
   /// With `tunes` false, always `most`.
-  explicit TeamTuner(int most = 1, bool tunes = false) : most_(most), tunes_(tunes && most > 1) {}
+  explicit TeamTuner(int most = 1, bool tunes = false)
+      : most_(most), tunes_(tunes && most > 1), workers_(most) {}
 
   /// The threads for the next stretch of the work.
-  int workers() const { return workers_ == 0 ? most_ : workers_; }
+  int workers() const { return settled_ > 0.0 || stretch_ % 2 == 0 ? workers_ : workers_ / 2; }
 
   /// How many pieces the next stretch may have.
   std::size_t pieces() const;
@@ -24,21 +25,19 @@ class TeamTuner {
   void record(std::size_t pieces, double seconds);
 
  private:
-  void finish_try();
+  void try_again(int workers);
+  void try_stretch(double piece, double seconds);
 
   int most_;
   bool tunes_;
-  int workers_ = 0;  // 0: most_
-  // The try at work: its seconds so far, and the fastest of its stretches but the first.
-  double tried_seconds_ = 0.0;
-  double fastest_stretch_ = 0.0;  // seconds of a piece; 0: none yet
-  // The fastest of the tries, which the work goes on with.
-  int best_workers_ = 0;
-  double best_ = 0.0;  // seconds of a piece; 0: none yet
-  double all_tries_ = 0.0;
-  double settled_ = 0.0;          // seconds left before the next tries
-  double settled_stretch_ = 0.0;  // seconds of the stretches until then
-  double piece_ = 0.0;            // seconds of a piece, lately
+  int workers_;         // the larger team of those tried, then the fastest
+  double piece_ = 0.0;  // seconds of a piece, lately
+  // The tries: which stretch comes, and the fastest piece of each team.
+  int stretch_ = 0;
+  double larger_ = 0.0, smaller_ = 0.0;  // 0: none yet
+  double tried_ = 0.0;                   // seconds of all tries
+  // Between the tries: seconds left, of one stretch, and of a piece at first.
+  double settled_ = 0.0, settled_stretch_ = 0.0, settled_piece_ = 0.0;
 };
 
 }  // namespace descend::core
