@@ -6,12 +6,14 @@ namespace descend::core {
 
 namespace {
 
-// Each team has so many stretches of so long, by turns, of which the first wakes threads and warms
-// caches.
-constexpr double kStretchSeconds = 3e-4;
-constexpr int kStretches = 4;
-// Tries are a fiftieth of the time, and more only where pieces become so many times as slow.
-constexpr double kSettledTimes = 50.0;
+// Each team has so many turns of so many stretches, of which the fastest counts: after a turn of
+// fewer threads the system needs some milliseconds to give the others a processor of their own.
+constexpr double kStretchSeconds = 1e-3;
+constexpr int kStretches = 6;
+constexpr int kTurns = 2;
+// Tries are a fiftieth of the time, but at first: what came before, such as threads of others that
+// still spin, may have decided them; and where pieces become so many times as slow.
+constexpr double kMostSettledTimes = 50.0;
 constexpr double kSlowdown = 1.25;
 // Stretches in between have so many times the time of the tries.
 constexpr double kSettledStretch = 3.0;
@@ -43,6 +45,8 @@ void TeamTuner::record(std::size_t pieces, double seconds) {
   try_stretch(piece_, seconds);
 }
 
+bool TeamTuner::tries_larger() const { return stretch_ / kStretches % 2 == 0; }
+
 void TeamTuner::try_again(int workers) {
   workers_ = workers;
   stretch_ = 0;
@@ -51,9 +55,9 @@ void TeamTuner::try_again(int workers) {
 
 void TeamTuner::try_stretch(double piece, double seconds) {
   tried_ += seconds;
-  double& time = stretch_ % 2 == 0 ? larger_ : smaller_;
-  if (stretch_ >= 2) time = faster_of(time, piece);
-  if (++stretch_ < 2 * kStretches) return;
+  double& time = tries_larger() ? larger_ : smaller_;
+  time = faster_of(time, piece);
+  if (++stretch_ < 2 * kTurns * kStretches) return;
   const bool smaller_is_faster = smaller_ < larger_;
   if (smaller_is_faster && workers_ > 3) {
     try_again(workers_ / 2);
@@ -61,7 +65,8 @@ void TeamTuner::try_stretch(double piece, double seconds) {
   }
   if (smaller_is_faster) workers_ /= 2;
   settled_piece_ = std::min(larger_, smaller_);
-  settled_ = kSettledTimes * tried_;
+  settled_ = settled_times_ * tried_;
+  settled_times_ = std::min(2 * settled_times_, kMostSettledTimes);
   settled_stretch_ = kSettledStretch * tried_;
 }
 

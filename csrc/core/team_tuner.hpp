@@ -8,7 +8,8 @@
 namespace descend::core {
 
 /// Tries `most` threads and half of them by turns, half of those if that is faster, and so on; goes
-/// on with the fastest, and tries again after fifty times as long, or when that becomes slow.
+/// on with the fastest, and tries again after four times as long, then eight and up to fifty times,
+/// or when that becomes slow.
 class TeamTuner {
  public:
   /// With `tunes` false, always `most`.
@@ -16,7 +17,7 @@ class TeamTuner {
       : most_(most), tunes_(tunes && most > 1), workers_(most) {}
 
   /// The threads for the next stretch of the work.
-  int workers() const { return settled_ > 0.0 || stretch_ % 2 == 0 ? workers_ : workers_ / 2; }
+  int workers() const { return settled_ > 0.0 || tries_larger() ? workers_ : workers_ / 2; }
 
   /// How many pieces the next stretch may have.
   std::size_t pieces() const;
@@ -25,6 +26,7 @@ class TeamTuner {
   void record(std::size_t pieces, double seconds);
 
  private:
+  bool tries_larger() const;
   void try_again(int workers);
   void try_stretch(double piece, double seconds);
 
@@ -38,6 +40,7 @@ class TeamTuner {
   double tried_ = 0.0;                   // seconds of all tries
   // Between the tries: seconds left, of one stretch, and of a piece at first.
   double settled_ = 0.0, settled_stretch_ = 0.0, settled_piece_ = 0.0;
+  double settled_times_ = 4.0;  // as long as the tries, next time
 };
 
 }  // namespace descend::core

@@ -37,7 +37,7 @@ void settles_on_the_fastest() {
   const double piece = 2e-5;
   for (const int fastest : {1, 2, 4, 8}) {
     TeamTuner tuner(8, true);
-    const auto spent = work(tuner, 10.0, [&](int workers) {
+    const auto spent = work(tuner, 30.0, [&](int workers) {
       const double ratio = static_cast<double>(workers) / fastest;
       return piece * (ratio < 1.0 ? 1.0 / ratio : ratio);
     });
@@ -49,15 +49,15 @@ void follows_a_change() {
   TeamTuner tuner(2, true);
   const SecondsOfPiece near = [](int workers) { return workers == 2 ? 6e-5 : 1e-4; };
   const SecondsOfPiece far = [](int workers) { return workers == 2 ? 3e-4 : 1e-4; };
-  CHECK(share(work(tuner, 2.0, near), 2) > 0.95);
-  CHECK(share(work(tuner, 2.0, far), 1) > 0.9);
-  CHECK(share(work(tuner, 2.0, near), 2) > 0.9);
+  CHECK(share(work(tuner, 20.0, near), 2) > 0.95);
+  CHECK(share(work(tuner, 20.0, far), 1) > 0.9);
+  CHECK(share(work(tuner, 20.0, near), 2) > 0.9);
 }
 
 void tries_cost_little() {
   // One thread takes a hundred times as long here, and is tried all the same.
   TeamTuner tuner(2, true);
-  const auto spent = work(tuner, 20.0, [](int workers) { return workers == 2 ? 1e-4 : 1e-2; });
+  const auto spent = work(tuner, 60.0, [](int workers) { return workers == 2 ? 1e-4 : 1e-2; });
   CHECK(share(spent, 1) > 0.0);
   CHECK(share(spent, 1) < 0.05);
 }
