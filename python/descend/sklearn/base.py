@@ -95,6 +95,20 @@ class BaseMLP(BaseEstimator, ABC):
     def _validation_targets(self, y: Array) -> Array:
         """Return y (rows, outputs) of rows set aside as ``_score_rows`` takes it."""
 
+    def _checked(self, X: Any, y: Any, reset: bool, **options: Any) -> tuple[Any, Array]:
+        """Check data for a fit by scikit-learn's rules, y of one output or several."""
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            dtype=(np.float64, np.float32),
+            reset=reset,
+            **options,
+        )
+        return X, y
+
     # ---- parameters and the core's network ----------------------------------------------------
 
     def _initialize(self, layer_units: list[int], dtype: Any) -> None:

@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import (
     type_of_target,
     unique_labels,
 )
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from descend.sklearn.base import BaseMLP
 from descend.sklearn.objective import Objective
@@ -277,15 +277,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return logarithms
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
+        X, y = self._checked(X, y, reset)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
@@ -308,16 +300,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
 
     def _validate_eval_set(self, X: Any, y: Any) -> tuple[Any, Array]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            dtype=(np.float64, np.float32),
-            reset=False,
-        )
-        return X, y
+        return self._checked(X, y, reset=False)
 
     def _loss_weight(self, y: Any, sample_weight: Array | None, incremental: bool) -> Any:
         if self.class_weight is None:
