@@ -15,6 +15,7 @@ from reference.initializers import INITIALIZERS
 from reference.losses import LOSSES
 from reference.network import Layer, Network
 from reference.optimizers import OPTIMIZERS
+from reference.trainer import Trainer
 
 SEEDS = st.integers(0, 2**64 - 1)
 DTYPES = st.sampled_from(["float32", "float64"])
@@ -149,6 +150,16 @@ def problem(architecture, loss, rows, seed=0, *, weights=False, as_labels=False)
     y = targets(loss, rows, architecture.outputs, rng, as_labels)
     return Problem(
         architecture, loss, X, y.astype(dtype) if y.dtype.kind == "f" else y, sample_weight
+    )
+
+
+def trainer_pair(case, optimizer, reference_optimizer, **options):
+    """Return a trainer of the problem and its reference, of equal parameters."""
+    network = case.architecture.network()
+    twin = case.architecture.reference(network.parameters())
+    return (
+        ds.Trainer(network, loss=case.loss, optimizer=optimizer, **options),
+        Trainer(twin, case.loss, reference_optimizer, **options),
     )
 
 

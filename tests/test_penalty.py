@@ -7,27 +7,16 @@ from hypothesis import strategies as st
 
 import descend as ds
 from reference.optimizers import OPTIMIZERS
-from reference.trainer import Trainer
-from strategies import batch_sizes, mlp, optimizers, problem, problems
+from strategies import batch_sizes, mlp, optimizers, problem, problems, trainer_pair
 from tolerances import assert_close, assert_layers_close, same_bits
 
 PENALTIES = st.sampled_from([0.0, 1e-3, 0.1])
 
 
-def pair(case, optimizer, reference_optimizer, **options):
-    """Return a trainer and its reference, of equal parameters."""
-    network = case.architecture.network()
-    twin = case.architecture.reference(network.parameters())
-    return (
-        ds.Trainer(network, loss=case.loss, optimizer=optimizer, **options),
-        Trainer(twin, case.loss, reference_optimizer, **options),
-    )
-
-
 @given(st.data(), problems(st.just("float64")), optimizers(), PENALTIES, PENALTIES, st.booleans())
 def test_penalised_epochs_follow_the_reference(data, case, optimizer, l2, l1, divide):
     batch_size = data.draw(batch_sizes(case.rows))
-    trainer, twin = pair(
+    trainer, twin = trainer_pair(
         case, *optimizer, batch_size=batch_size, l2=l2, l1=l1, divide_penalty=divide
     )
     with np.errstate(over="ignore", invalid="ignore"):
@@ -42,7 +31,7 @@ def test_penalised_epochs_follow_the_reference(data, case, optimizer, l2, l1, di
 def test_batches_of_many_rows_are_penalised_too(batch_size):
     case = problem(mlp(70, 70, 4), "squared_error", 3100, seed=1, weights=True)
     options = {"batch_size": batch_size, "l2": 0.3, "l1": 0.01, "divide_penalty": True}
-    trainer, twin = pair(case, ds.Adam(), OPTIMIZERS["Adam"](), **options)
+    trainer, twin = trainer_pair(case, ds.Adam(), OPTIMIZERS["Adam"](), **options)
     for _ in range(3):
         loss = trainer.run_epoch(case.X, case.y, sample_weight=case.sample_weight)
         expected = twin.run_epoch(case.X, case.y, sample_weight=case.sample_weight)

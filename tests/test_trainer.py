@@ -9,22 +9,20 @@ import descend as ds
 from reference.losses import LOSSES
 from reference.network import Layer
 from reference.optimizers import OPTIMIZERS
-from reference.trainer import Trainer
-from strategies import SEEDS, Architecture, batch_sizes, mlp, optimizers, problem, problems
+from strategies import (
+    SEEDS,
+    Architecture,
+    batch_sizes,
+    mlp,
+    optimizers,
+    problem,
+    problems,
+    trainer_pair,
+)
 from tolerances import assert_close, assert_layers_close, same_bits, tolerance
 
 # What the project promises over dozens of steps.
 PROMISED = 1e-8
-
-
-def pair(case, optimizer, reference_optimizer, **options):
-    """Return a trainer and its reference, of equal parameters."""
-    network = case.architecture.network()
-    twin = case.architecture.reference(network.parameters())
-    return (
-        ds.Trainer(network, loss=case.loss, optimizer=optimizer, **options),
-        Trainer(twin, case.loss, reference_optimizer, **options),
-    )
 
 
 def assert_same_parameters(trainer, twin, rtol):
@@ -44,7 +42,7 @@ def expected_losses(times, visit, *data):
 
 @given(st.data(), problems(st.just("float64"), dropout=True), optimizers(), SEEDS, st.booleans())
 def test_epochs_follow_the_reference(data, case, optimizer, seed, shuffle):
-    trainer, twin = pair(
+    trainer, twin = trainer_pair(
         case, *optimizer, batch_size=data.draw(batch_sizes(case.rows)), seed=seed, shuffle=shuffle
     )
     expected = expected_losses(3, twin.run_epoch, case.X, case.y, None, case.sample_weight)
@@ -56,7 +54,7 @@ def test_epochs_follow_the_reference(data, case, optimizer, seed, shuffle):
 
 @given(problems(st.just("float32"), dropout=True), optimizers(["SGD"]), SEEDS)
 def test_float32_epochs_follow_the_reference(case, optimizer, seed):
-    trainer, twin = pair(case, *optimizer, batch_size=8, seed=seed)
+    trainer, twin = trainer_pair(case, *optimizer, batch_size=8, seed=seed)
     expected_losses(2, twin.run_epoch, case.X, case.y, None, case.sample_weight)
     trainer.fit(case.X, case.y, epochs=2, sample_weight=case.sample_weight)
     assert_same_parameters(trainer, twin, 4 * tolerance("float32", *case.sums))
@@ -64,7 +62,7 @@ def test_float32_epochs_follow_the_reference(case, optimizer, seed):
 
 @given(problems(st.just("float64"), dropout=True), optimizers(), SEEDS)
 def test_single_steps_follow_the_reference(case, optimizer, seed):
-    trainer, twin = pair(case, *optimizer, seed=seed)
+    trainer, twin = trainer_pair(case, *optimizer, seed=seed)
     expected = expected_losses(5, twin.step, case.X, case.y, case.sample_weight)
     losses = [trainer.step(case.X, case.y, case.sample_weight) for _ in range(5)]
     assert_close(losses, expected, PROMISED, "losses")
@@ -76,7 +74,9 @@ def test_single_steps_follow_the_reference(case, optimizer, seed):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_follows_the_reference_over_dozens_of_steps(name, batch_size):
     case = problem(mlp(10, 20, 17, 3), "softmax_cross_entropy", 203, seed=5, as_labels=True)
-    trainer, twin = pair(case, getattr(ds, name)(), OPTIMIZERS[name](), batch_size=batch_size)
+    trainer, twin = trainer_pair(
+        case, getattr(ds, name)(), OPTIMIZERS[name](), batch_size=batch_size
+    )
     rng = np.random.default_rng(6)
     while twin.steps < 48:
         order = rng.permutation(case.rows)
@@ -91,7 +91,9 @@ def test_batches_of_many_rows_follow_the_reference(batch_size):
     layers = Layer(33, "tanh", 0.2), Layer(4)
     architecture = Architecture(7, layers, seed=2, input_dropout=0.1)
     case = problem(architecture, "squared_error", 3100, seed=1, weights=True)
-    trainer, twin = pair(case, ds.Adam(), OPTIMIZERS["Adam"](), batch_size=batch_size, seed=4)
+    trainer, twin = trainer_pair(
+        case, ds.Adam(), OPTIMIZERS["Adam"](), batch_size=batch_size, seed=4
+    )
     for _ in range(3):
         loss = trainer.run_epoch(case.X, case.y, sample_weight=case.sample_weight)
         expected = twin.run_epoch(case.X, case.y, sample_weight=case.sample_weight)
@@ -168,7 +170,7 @@ def test_step_returns_the_loss_before_the_update():
 @pytest.mark.parametrize("order", [[3], [0, 0, 0, 1], list(range(49, -1, -3)), list(range(50)) * 2])
 def test_an_order_visits_the_rows_that_it_names(order):
     case = regression()
-    trainer, twin = pair(
+    trainer, twin = trainer_pair(
         case, ds.SGD(learning_rate=0.1), OPTIMIZERS["SGD"](learning_rate=0.1), batch_size=4
     )
     loss = trainer.run_epoch(case.X, case.y, order=order)
