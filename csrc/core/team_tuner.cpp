@@ -42,7 +42,7 @@ void TeamTuner::record(std::size_t pieces, double seconds) {
     }
     return;
   }
-  try_stretch(piece_, seconds);
+  try_stretch(seconds);
 }
 
 bool TeamTuner::tries_larger() const { return stretch_ / kStretches % 2 == 0; }
@@ -53,10 +53,10 @@ void TeamTuner::try_again(int workers) {
   larger_ = smaller_ = 0.0;
 }
 
-void TeamTuner::try_stretch(double piece, double seconds) {
+void TeamTuner::try_stretch(double seconds) {
   tried_ += seconds;
   double& time = tries_larger() ? larger_ : smaller_;
-  time = faster_of(time, piece);
+  time = faster_of(time, piece_);
   if (++stretch_ < 2 * kTurns * kStretches) return;
   const bool smaller_is_faster = smaller_ < larger_;
   if (smaller_is_faster && workers_ > 3) {

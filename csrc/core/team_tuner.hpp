@@ -28,7 +28,7 @@ class TeamTuner {
  private:
   bool tries_larger() const;
   void try_again(int workers);
-  void try_stretch(double piece, double seconds);
+  void try_stretch(double seconds);
 
   int most_;
   bool tunes_;

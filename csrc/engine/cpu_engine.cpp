@@ -15,17 +15,27 @@ constexpr std::size_t kPieceRows = 48;
 // Rows of weights whose inputs stay in the second cache while all panels of them are updated.
 constexpr std::size_t kInputsTogether = 8 * kPieceRows;
 
+// Floating-point operations of a product (rows, depth) (depth, columns).
+double product_flops(std::size_t rows, std::size_t depth, std::size_t columns) {
+  return 2.0 * static_cast<double>(rows) * static_cast<double>(depth) *
+         static_cast<double>(columns);
+}
+
+double product_flops(std::size_t rows, const LayerLayout& layer) {
+  return product_flops(rows, layer.inputs, layer.units);
+}
+
 // Whether a product (rows, depth) (depth, columns) is shared out by columns: where the right
 // operand is the larger one, there is enough to do between two barriers, and the panels come out
 // even.
 template <class T>
 bool is_by_columns(std::size_t rows, std::size_t depth, std::size_t columns, int workers) {
   constexpr double kLeastFlops = 4e6;
-  const double flops = 2.0 * static_cast<double>(rows * depth) * static_cast<double>(columns);
   const auto count = static_cast<std::size_t>(workers);
   const std::size_t panels = (columns + kernels::kPanel<T> - 1) / kernels::kPanel<T>;
   const std::size_t most = (panels + count - 1) / count;
-  return workers > 1 && columns >= rows && flops >= kLeastFlops * workers &&
+  return workers > 1 && columns >= rows &&
+         product_flops(rows, depth, columns) >= kLeastFlops * workers &&
          8 * most * kernels::kPanel<T> * count <= 9 * columns;
 }
 
@@ -45,10 +55,6 @@ constexpr std::size_t kScratchPieces = 4;
 template <class T>
 constexpr std::size_t kPieceSize = kPieceRows * kernels::kPanel<T>;
 
-double product_flops(std::size_t rows, const LayerLayout& layer) {
-  return 2.0 * static_cast<double>(rows) * static_cast<double>(layer.inputs) *
-         static_cast<double>(layer.units);
-}
 // Weights whose penalty is summed at a time.
 constexpr std::size_t kWeightBlock = 4096;
 
