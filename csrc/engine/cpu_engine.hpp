@@ -10,6 +10,7 @@
 // throws.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -38,6 +39,10 @@ struct Penalty {
 
   bool any() const { return l2 > 0.0 || l1 > 0.0; }
   Penalty times(double factor) const { return {l2 * factor, l1 * factor}; }
+
+  /// No element of its gradient has a magnitude beyond this where the penalty is `sum`: l2 |w| is
+  /// at most sqrt(2 l2 sum). The factor of 4 leaves room for rounding.
+  double gradient_bound(double sum) const { return std::sqrt(4.0 * l2 * sum) + l1; }
 };
 
 /// One optimizer step: the rule, what is common to all elements, and the vectors it changes.
