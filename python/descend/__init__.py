@@ -15,6 +15,8 @@ from descend._core import (
     build_info,
     initializers,
     losses,
+    metric,
+    metrics,
     optimizers,
 )
 from descend.history import History
@@ -45,6 +47,8 @@ __all__ = [
     "get_include",
     "initializers",
     "losses",
+    "metric",
+    "metrics",
     "ops",
     "optimizers",
 ]

@@ -7,6 +7,7 @@
 #include "descend/initializer.hpp"
 #include "descend/loss.hpp"
 #include "descend/matrix_view.hpp"
+#include "descend/metric.hpp"
 #include "descend/network.hpp"
 #include "descend/ops.hpp"
 #include "descend/optimizer.hpp"
