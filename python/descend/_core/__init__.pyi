@@ -645,6 +645,10 @@ class Trainer:
         """
         Optimizer steps done so far.
         """
+def _fold_rows(rows: typing.SupportsInt | typing.SupportsIndex, folds: typing.Any, seed: typing.Any, classes: typing.Any) -> list:
+    ...
+def _train_test_rows(rows: typing.SupportsInt | typing.SupportsIndex, test_rows: typing.SupportsInt | typing.SupportsIndex, seed: typing.Any, classes: typing.Any) -> tuple:
+    ...
 def activations() -> list[str]:
     """
     Names of the activation functions.
