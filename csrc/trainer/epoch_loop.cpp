@@ -56,15 +56,20 @@ class OverflowGuard {
         measured_(measured) {}
 
   bool admits(std::uint64_t step, const engine::Minibatch& batch, double gradient_bound,
-              const T* gradient, const engine::Update<T>& update, std::size_t parameter_sets) {
+              double penalty_sum, const T* gradient, const engine::Update<T>& update,
+              std::size_t parameter_sets) {
+    double penalty_bound = update.penalty.gradient_bound(penalty_sum);
     if (parameter_sets != measured_) {
       measured_ = parameter_sets;
       engine_.measure_parameters(worker_, update.theta);
       worker_.wait();
-      growth_.parameters_within(engine_.parameter_bound());
+      const double parameters = engine_.parameter_bound();
+      growth_.parameters_within(parameters);
+      // The penalty may be that of the parameters before.
+      penalty_bound = update.penalty.l2 * parameters + update.penalty.l1;
     }
     engine::GrowthBound grown = growth_;
-    if (!grown.take_step(gradient_bound, update.penalty.l2, update.penalty.l1, step)) {
+    if (!grown.take_step(gradient_bound + penalty_bound, step)) {
       if (!engine_.update_stays_finite(worker_, batch, gradient, update)) overflow_ = true;
       worker_.wait();
       if (overflow_) return false;
@@ -174,8 +179,8 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
         if (worker.index == 0) end.non_finite_loss = loss;
         break;
       }
-      if (!guard.admits(step, batch, sums->gradient_bound, is_long ? gradient : nullptr, update,
-                        question.parameter_sets())) {
+      if (!guard.admits(step, batch, sums->gradient_bound, penalty_sum,
+                        is_long ? gradient : nullptr, update, question.parameter_sets())) {
         if (worker.index == 0) end.overflow = true;
         break;
       }
