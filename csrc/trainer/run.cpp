@@ -243,6 +243,10 @@ History fit(State& state, const ConstMatrixView& inputs, const Targets& targets,
                   "with discard_run.");
   }
   state.reserve(state.batch_rows(examples.rows()));
+  if (options.on_begin) {
+    const State::Callback callback(state);
+    options.on_begin();
+  }
   const Task task{options, examples, validation ? &*validation : nullptr, interrupt};
   return Run(state, task).go_on();
 }

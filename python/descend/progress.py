@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["EpochReport", "Progress", "epoch_lines", "watching"]
+__all__ = ["EpochReport", "Progress", "StepReport", "epoch_lines", "watching"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,34 @@ class EpochReport:
     learning_rate: float
     rows: int
     steps: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one optimizer step gave.
+
+    Parameters
+    ----------
+    step : int
+        From 1, over the trainer's life.
+    epoch : int
+        The one at work, from 1, over the trainer's life.
+    loss : float
+        Of the step's minibatch, before its update and with the penalty.
+    learning_rate : float
+        Of the step.
+    rows : int
+        Rows visited in this epoch so far.
+    seconds : float
+        Of this run so far.
+    """
+
+    step: int
+    epoch: int
+    loss: float
+    learning_rate: float
+    rows: int
     seconds: float
 
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import asdict
 from numbers import Integral
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 from descend import _core
+from descend.callbacks.calls import Calls
 from descend.history import History
 from descend.network import Network
-from descend.progress import Progress, watching
+from descend.progress import EpochReport, Progress, watching
 from descend.stop import Stop
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from numpy.typing import ArrayLike
+
+    from descend.callbacks import Callback
 
 __all__ = ["Optimizer", "Trainer"]
 
@@ -49,6 +56,8 @@ class Trainer(_core.Trainer):
         Divide the penalty by the number of rows in the minibatch, or by their sum of weights, as
         scikit-learn does with its ``alpha``.
     """
+
+    _calls: Calls | None = None  # of the run at work
 
     def __init__(
         self,
@@ -123,6 +132,7 @@ class Trainer(_core.Trainer):
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
         stop: Stop | None = None,
         progress: bool | Progress | None = None,
+        callbacks: Iterable[Callback | Callable[[Trainer, EpochReport], object]] | None = None,
     ) -> History:
         """Train for some epochs, or until a stopping condition is met.
 
@@ -158,6 +168,9 @@ class Trainer(_core.Trainer):
             ``True`` shows a tqdm bar where tqdm is installed and a line an epoch on standard
             error where it is not. A callable is given an `EpochReport` after each epoch and
             ends the run by returning ``False``.
+        callbacks : iterable of Callback, optional
+            Called at the run's beginning, after its steps and epochs, and at its end, in this
+            order: see `Callback`. A function counts as ``on_epoch_end(trainer, report)``.
 
         Returns
         -------
@@ -172,7 +185,7 @@ class Trainer(_core.Trainer):
             If the loss of a step is NaN or infinite, or its update would overflow. That step is
             not applied: parameters, optimizer state and ``steps`` are those of the step before
             (with ``patience``, the best parameters are restored), and ``epoch`` counts the epoch
-            that ended so. An exception of ``progress``, and Ctrl-C, leave the same; the next call
+            that ended so. An exception of a callback, and Ctrl-C, leave the same; the next call
             begins a new epoch.
         """
         validation_X, validation_y = _pair(validation_data)
@@ -180,7 +193,9 @@ class Trainer(_core.Trainer):
             raise TypeError(f"Trainer.fit: stop must be a descend.Stop or None, got {stop!r}.")
         # The core refuses any other number of epochs; a bar over it would be drawn first.
         is_count = isinstance(epochs, Integral) and epochs > 0
-        with watching(progress if is_count else None, int(epochs) if is_count else 0) as on_epoch:
+        watched = watching(progress if is_count else None, int(epochs) if is_count else 0)
+        calls = None if callbacks is None else Calls(self, callbacks)
+        with watched as show, _at_work(self, calls):
             record = self._fit(
                 X,
                 y,
@@ -189,9 +204,51 @@ class Trainer(_core.Trainer):
                 validation_X=validation_X,
                 validation_y=validation_y,
                 stop=asdict(stop or Stop()),
-                on_epoch=on_epoch,
+                on_begin=calls and calls.begin,
+                on_epoch=calls.epoch_behind(show) if calls else show,
+                on_step=calls.step if calls and calls.every_n_steps else None,
+                every_n_steps=calls.every_n_steps if calls else 0,
             )
-        return History(**record)
+            history = History(**record)
+            if calls is not None:
+                calls.end(history)
+        return history
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the trainer as it stands to one file, replacing it atomically.
+
+        The file holds parameters, loss, settings, optimizer and its state, ``epoch`` and ``steps``;
+        saved by a callback of ``fit``, also the run at work: its history, the best parameters of
+        ``patience``, the position within the epoch, the states of its callbacks. `Trainer.load`
+        goes on from there to the same bits. It is a safetensors file, of which `Network.load` reads
+        the network. ``threads`` and ``last_steps`` are left out.
+
+        Parameters
+        ----------
+        path : str or path
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; an earlier file stays as it was.
+        RuntimeError
+            If the trainer is at work in another thread; save from a callback.
+        """
+        if self._calls is not None and self._calls.thread == get_ident():
+            self._save(path, *self._calls.states())
+        else:
+            self._save(path)
+
+
+@contextmanager
+def _at_work(trainer: Trainer, calls: Calls | None) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if calls is not None:
+            if trainer._calls is calls:
+                trainer._calls = None
+            calls.close()
 
 
 def _pair(

@@ -81,11 +81,13 @@ struct FitOptions {
   ConstVectorView sample_weight{};      ///< empty or (rows), finite, >= 0, not all 0
   ConstMatrixView validation_inputs{};  ///< empty, or (rows, inputs)
   Targets validation_targets{};
-  /// Called after each epoch but an interrupted one; false ends the run as interrupted.
+  /// Called once the data have passed the checks, before the first step.
   ///
-  /// This one and on_step are called from the calling thread between two steps, outside every lock.
-  /// They may use the network, read the trainer and set its learning rate; a call that trains
-  /// throws std::runtime_error. An exception of theirs ends the run and is fit's own.
+  /// This one, on_epoch and on_step are called from the calling thread between two steps, outside
+  /// every lock. They may use the network, read the trainer and set its learning rate; a call that
+  /// trains throws std::runtime_error. An exception of theirs ends the run and is fit's own.
+  std::function<void()> on_begin{};
+  /// Called after each epoch but an interrupted one; false ends the run as interrupted.
   std::function<bool(const EpochReport&)> on_epoch{};
   /// Called after each step whose number, Trainer::steps(), is a multiple of every_n_steps, but an
   /// interrupted one; false ends the run, and its epoch, as interrupted.

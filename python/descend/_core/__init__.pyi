@@ -526,7 +526,13 @@ class Trainer:
         """
         The trainer in a file.
         """
-    def _fit(self, X: typing.Any, y: typing.Any, epochs: typing.Any, sample_weight: typing.Any, validation_X: typing.Any, validation_y: typing.Any, stop: dict, on_epoch: typing.Any) -> dict:
+    def _end_run(self) -> None:
+        ...
+    def _extra(self) -> tuple:
+        ...
+    def _fit(self, X: typing.Any, y: typing.Any, epochs: typing.Any, sample_weight: typing.Any, validation_X: typing.Any, validation_y: typing.Any, stop: dict, on_begin: typing.Any, on_epoch: typing.Any, on_step: typing.Any, every_n_steps: typing.Any) -> dict:
+        ...
+    def _save(self, path: typing.Any, extra_text: str | None = None, extra_arrays: collections.abc.Mapping[str, numpy.ndarray] = {}) -> None:
         ...
     def discard_run(self) -> None:
         """
@@ -561,27 +567,6 @@ class Trainer:
         FloatingPointError
             If the loss of a step is NaN or infinite, or its update would overflow. That step is not
             applied: parameters, optimizer state and ``steps`` are those of the step before.
-        """
-    def save(self, path: typing.Any) -> None:
-        """
-        Write the trainer as it stands to one file, replacing it atomically.
-        
-        The file holds parameters, loss, settings, optimizer and its state, ``epoch`` and ``steps``; saved
-        by a callback of ``fit``, the run at work too: its history, the best parameters of ``patience``,
-        the position within the epoch. ``Trainer.load`` goes on from there to the same bits. It is a
-        safetensors file, of which ``Network.load`` reads the network. ``threads`` and ``last_steps`` are
-        left out.
-        
-        Parameters
-        ----------
-        path : str or path
-        
-        Raises
-        ------
-        OSError
-            If the file cannot be written; an earlier file stays as it was.
-        RuntimeError
-            If the trainer is at work in another thread; save from a callback.
         """
     def step(self, X: typing.Any, y: typing.Any, sample_weight: typing.Any = None) -> float:
         """
