@@ -582,7 +582,7 @@ class Trainer:
     @property
     def epoch(self) -> int:
         """
-        Epochs begun so far.
+        Epochs that ended so far, those ended early among them.
         """
     @property
     def l1(self) -> float:
@@ -605,7 +605,7 @@ class Trainer:
     @property
     def learning_rate(self) -> float:
         """
-        The learning rate from the next step on; may be set between two calls.
+        The learning rate from the next step on; may be set between two calls and in a callback.
         """
     @learning_rate.setter
     def learning_rate(self, arg1: typing.Any) -> None:
