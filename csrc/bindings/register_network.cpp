@@ -247,8 +247,9 @@ void register_network(py::module_& module) {
 Parameters
 ----------
 X : array_like of shape (rows, inputs)
-    Real, finite numbers of any type; never modified. Contiguous rows are read where they stand,
-    and converted to the network's dtype as they are needed; other arrays are copied once.
+    Real, finite numbers of any type, or a data frame of them; never modified. Contiguous rows are
+    read where they stand, and converted to the network's dtype as they are needed; others are
+    copied once.
 threads : int, optional
     How many threads to use; by default as many as the work is worth.
 
