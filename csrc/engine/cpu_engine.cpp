@@ -55,6 +55,9 @@ constexpr std::size_t kScratchPieces = 4;
 template <class T>
 constexpr std::size_t kPieceSize = kPieceRows * kernels::kPanel<T>;
 
+// Rows whose norms are taken at a time.
+constexpr std::size_t kNormRows = 64;
+
 // Weights whose penalty is summed at a time.
 constexpr std::size_t kWeightBlock = 4096;
 
@@ -201,6 +204,26 @@ double CpuEngine<T>::loss_sum(const Minibatch& batch) const {
     sum += batch.examples.weights[batch.rows[i]] * static_cast<double>(losses_.data()[i]);
   }
   return sum;
+}
+
+template <class T>
+void CpuEngine<T>::row_gradient_norms(const core::Worker& worker, const Minibatch& batch,
+                                      double* squared) const {
+  const core::Share share = worker.share(batch.rows.count);
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const Layer& layer = layers_[l];
+    const LayerLayout& place = layout_.layers[l];
+    const Matrix<T> x = input_of(l, batch);
+    double* const of_layer = squared + l * batch.rows.count;
+    for (std::size_t begin = share.begin; begin < share.end; begin += kNormRows) {
+      const std::size_t rows = std::min(kNormRows, share.end - begin);
+      double of_inputs[kNormRows];
+      kernels_.squared_norms(rows, place.inputs, x.data + begin * x.ld, x.ld, of_inputs);
+      kernels_.squared_norms(rows, place.units, layer.d_z.data() + begin * layer.ld, layer.ld,
+                             of_layer + begin);
+      for (std::size_t i = 0; i < rows; ++i) of_layer[begin + i] *= of_inputs[i] + 1.0;
+    }
+  }
 }
 
 template <class T>
@@ -440,21 +463,30 @@ bool CpuEngine<T>::for_each_piece(const core::Worker& worker, const Visit& visit
 }
 
 template <class T>
-void CpuEngine<T>::piece_gradient(const Piece& piece, const Minibatch& batch, T* gradient,
-                                  bool accumulate, const Update<T>* update) {
+void CpuEngine<T>::piece_gradient(const Piece& piece, const Minibatch& batch,
+                                  const core::Share& rows, T* gradient, bool accumulate,
+                                  const Update<T>* update) {
   const Layer& layer = layers_[piece.layer];
+  const T* const d_z = layer.d_z.data() + rows.begin * layer.ld;
   if (piece.is_bias) {
-    kernels_.dense_backward_bias({batch.rows.count, piece.size,
-                                  layer.d_z.data() + piece.column_begin, layer.ld, gradient,
-                                  accumulate});
+    kernels_.dense_backward_bias(
+        {rows.size(), piece.size, d_z + piece.column_begin, layer.ld, gradient, accumulate});
     return;
   }
   const Matrix<T> x = input_of(piece.layer, batch);
   const std::size_t units = layout_.layers[piece.layer].units;
-  kernels::DenseBackwardWeights<T> product{
-      batch.rows.count, units, piece.input_begin, piece.input_end, piece.column_begin,
-      x.data,           x.ld,  layer.d_z.data(),  layer.ld,        gradient,
-      accumulate,       {}};
+  kernels::DenseBackwardWeights<T> product{rows.size(),
+                                           units,
+                                           piece.input_begin,
+                                           piece.input_end,
+                                           piece.column_begin,
+                                           x.data + rows.begin * x.ld,
+                                           x.ld,
+                                           d_z,
+                                           layer.ld,
+                                           gradient,
+                                           accumulate,
+                                           {}};
   if (update != nullptr) {
     const T* const theta = update->theta + piece.offset;
     product.read_next[0] = theta;
@@ -499,13 +531,19 @@ T* CpuEngine<T>::scratch(const core::Worker& worker, std::size_t place) {
 template <class T>
 bool CpuEngine<T>::gradient(const core::Worker& worker, core::Pace& pace, const Minibatch& batch,
                             T* gradient, bool accumulate) {
+  return this->gradient(worker, pace, batch, {0, batch.rows.count}, gradient, accumulate);
+}
+
+template <class T>
+bool CpuEngine<T>::gradient(const core::Worker& worker, core::Pace& pace, const Minibatch& batch,
+                            const core::Share& rows, T* gradient, bool accumulate) {
   return for_each_piece(
       worker,
       [&](const Piece& piece) {
-        piece_gradient(piece, batch, gradient + piece.offset, accumulate, nullptr);
+        piece_gradient(piece, batch, rows, gradient + piece.offset, accumulate, nullptr);
       },
       [&](std::size_t l, double parts) {
-        const double flops = product_flops(batch.rows.count, layout_.layers[l]);
+        const double flops = product_flops(rows.size(), layout_.layers[l]);
         return pace.meet_after(flops / worker.count / parts);
       });
 }
@@ -524,7 +562,7 @@ bool CpuEngine<T>::update_stays_finite(const core::Worker& worker, const Minibat
     if (gradient != nullptr) {
       std::copy_n(gradient + piece.offset, piece.size, piece_of_gradient);
     } else {
-      piece_gradient(piece, batch, piece_of_gradient, false, nullptr);
+      piece_gradient(piece, batch, {0, batch.rows.count}, piece_of_gradient, false, nullptr);
     }
     T* const theta = scratch(worker, 1);
     std::copy_n(update.theta + piece.offset, piece.size, theta);
@@ -550,7 +588,8 @@ void CpuEngine<T>::update(const core::Worker& worker, const Minibatch& batch,
   const bool streams =
       vectors * layout_.size * sizeof(T) > kStreamedBytes * static_cast<std::size_t>(worker.count);
   for_each_piece(worker, [&](const Piece& piece) {
-    piece_gradient(piece, batch, gradient, false, streams ? &update : nullptr);
+    piece_gradient(piece, batch, {0, batch.rows.count}, gradient, false,
+                   streams ? &update : nullptr);
     apply(update, piece, gradient);
   });
 }

@@ -91,15 +91,23 @@ class CpuEngine {
   /// No element of those rows' gradient has a magnitude beyond this; the same in every worker.
   double gradient_bound(const Minibatch& batch) const;
 
+  /// Writes, for this worker's share of those rows, the squared norm of what row i adds to the
+  /// gradient of layer l, weights and bias, to squared[l * rows + i]; all stand after a barrier.
+  /// For a dense layer it is |d_z_i|^2 (|x_i|^2 + 1): Goodfellow (2015), arXiv:1510.01799.
+  void row_gradient_norms(const core::Worker& worker, const Minibatch& batch,
+                          double* squared) const;
+
   /// Takes this worker's share of the penalty of theta, which penalty_sum() gives after a barrier;
   /// the same in every worker.
   void measure_penalty(const core::Worker& worker, const Penalty& penalty, const T* theta);
   double penalty_sum() const;
 
-  /// Writes, or adds with `accumulate`, this worker's share of the gradient of those rows. Returns
-  /// whether it came to its end, as backpropagate() does.
+  /// Writes, or adds with `accumulate`, this worker's share of the gradient of those rows, or of
+  /// some of them. Returns whether it came to its end, as backpropagate() does.
   bool gradient(const core::Worker& worker, core::Pace& pace, const Minibatch& batch, T* gradient,
                 bool accumulate);
+  bool gradient(const core::Worker& worker, core::Pace& pace, const Minibatch& batch,
+                const core::Share& rows, T* gradient, bool accumulate);
 
   /// Whether update(), which cannot be given up half-way, would take long for so many rows.
   bool updates_long(std::size_t rows) const;
@@ -174,8 +182,8 @@ class CpuEngine {
   template <class Visit, class PartDone>
   bool for_each_piece(const core::Worker& worker, const Visit& visit,
                       const PartDone& part_done) const;
-  void piece_gradient(const Piece& piece, const Minibatch& batch, T* gradient, bool accumulate,
-                      const Update<T>* update);
+  void piece_gradient(const Piece& piece, const Minibatch& batch, const core::Share& rows,
+                      T* gradient, bool accumulate, const Update<T>* update);
   void apply(const Update<T>& update, const Piece& piece, T* gradient) const;
   void apply(const Update<T>& update, const Piece& piece, T* gradient, T* theta,
              T* const (&state)[2]) const;
