@@ -53,6 +53,7 @@ def test_cpp_code_compiles(code, tmp_path):
     [
         ("activations", ds.activations()),
         ("losses", ds.losses()),
+        ("metrics", ds.metrics()),
         ("optimizers", ds.optimizers()),
         ("initializers", ds.initializers()),
         ("stopping conditions", [field.name for field in dataclasses.fields(ds.Stop)]),

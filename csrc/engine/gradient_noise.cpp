@@ -118,6 +118,7 @@ std::optional<GroupedNoise> grouped_noise(const NetworkSpec& spec, const Paramet
         {part.count, weight_sum(examples.weights, part) / total, std::vector<NoiseSums>(layers)});
   }
   CpuEngine<T> engine(spec, layout, loss, block_rows, workers);
+  engine.sum_parts_only();
   GroupGradients<T> gradients(layout, groups);
   core::AlignedBuffer<double> squares(layers * block_rows);
   const auto& kernels = kernels::kernels_of<double>(kernels::kernel_table());
@@ -144,7 +145,8 @@ std::optional<GroupedNoise> grouped_noise(const NetworkSpec& spec, const Paramet
       engine.row_gradient_norms(worker, batch, squares.data());
       const bool is_done =
           for_each_group(first, count, [&](std::size_t k, const core::Share& part) {
-            return engine.gradient(worker, pace, batch, part, gradients.of(k), bounds[k] < first);
+            return engine.gradient_of_part(worker, pace, batch, part, gradients.of(k),
+                                           bounds[k] < first);
           });
       if (!is_done || !pace.meet()) return;
       if (worker.index != 0) continue;

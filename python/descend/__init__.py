@@ -18,6 +18,8 @@ from descend._core import (
     gradient_noise,
     initializers,
     losses,
+    metric,
+    metrics,
     optimizers,
 )
 from descend.history import History
@@ -25,6 +27,7 @@ from descend.layers import Dense, Dropout
 from descend.locations import get_cmake_dir, get_include
 from descend.network import Network
 from descend.progress import EpochReport
+from descend.splits import k_fold, train_test_split
 from descend.stop import Stop
 from descend.trainer import Trainer
 
@@ -50,9 +53,13 @@ __all__ = [
     "get_include",
     "gradient_noise",
     "initializers",
+    "k_fold",
     "losses",
+    "metric",
+    "metrics",
     "ops",
     "optimizers",
+    "train_test_split",
 ]
 
 
