@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <exception>
 #include <mutex>
 #include <optional>
 #include <vector>
@@ -25,6 +26,7 @@ struct EpochPlan {
   engine::Rows rows;         ///< in visiting order
   std::size_t batch_rows;    ///< the last minibatch may be shorter
   std::size_t steps_before;  ///< of the trainer: the next step is number steps_before + 1
+  std::size_t epoch;         ///< to which the steps belong, from 1
   const engine::DropoutKey* dropout;
   engine::Penalty penalty;
   bool divide_penalty;                   ///< by the minibatch's sum of weights
@@ -45,6 +47,8 @@ struct EpochOutcome {
   std::optional<StopReason> stop;  ///< what ended it early
   std::optional<double> non_finite_loss;  ///< the loss after `steps` steps, not updated from
   bool overflow = false;                  ///< of the update after `steps` steps, not applied
+  std::exception_ptr no_learning_rate;    ///< why there is none for the step after `steps` steps
+  double learning_rate = 0.0;             ///< of the last step
 };
 
 /// Whether the gradient of a step of so many rows stands in memory, block after block, so that it

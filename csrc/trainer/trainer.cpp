@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <exception>
 #include <limits>
 #include <mutex>
 #include <shared_mutex>
@@ -146,7 +147,7 @@ class Trainer::State {
     return reports_;
   }
   const Optimizer& optimizer() const { return optimizer_; }
-  void set_learning_rate(double learning_rate);
+  void set_learning_rate(const LearningRate& learning_rate);
   void get_optimizer_state(const std::vector<VectorView>& vectors);
   void set_optimizer_state(std::size_t steps, const std::vector<ConstVectorView>& vectors);
 
@@ -260,6 +261,14 @@ trainer::EpochOutcome Trainer::State::run(const char* where, trainer::EpochPlan 
                                  memory.gradient.data(), tuner_, growth_);
   });
   steps_ += outcome.steps;
+  if (outcome.no_learning_rate != nullptr) {
+    try {
+      std::rethrow_exception(outcome.no_learning_rate);
+    } catch (const std::invalid_argument& error) {
+      throw invalid(where, ": ", error.what(), " The parameters are those after step ",
+                    steps_.load(), ".");
+    }
+  }
   if (outcome.overflow || outcome.non_finite_loss) {
     const std::size_t step = steps_ + 1;
     const char* what = "the update";
@@ -303,6 +312,7 @@ trainer::EpochPlan Trainer::State::plan(const CheckedExamples& examples,
                                : engine::Rows{order->data(), 0, order->size()};
   plan.batch_rows = batch_rows(plan.rows.count);
   plan.steps_before = steps_;
+  plan.epoch = epoch_ + 1;
   dropout_ = {options_.seed, core::kDropoutStream, epoch_, 0};
   plan.dropout = drops_ ? &dropout_ : nullptr;
   plan.penalty = {options_.l2, options_.l1};
@@ -319,13 +329,10 @@ void Trainer::State::report_steps(trainer::EpochPlan& plan) {
   plan.reports = &reports_;
 }
 
-void Trainer::State::set_learning_rate(double learning_rate) {
+void Trainer::State::set_learning_rate(const LearningRate& learning_rate) {
   const Busy busy("Trainer.learning_rate", *this);
-  Optimizer changed = optimizer_;
-  std::visit([&](auto& rule) { rule.learning_rate = learning_rate; }, changed);
-  validate(changed);
-  optimizer_ = changed;
-  growth_.use(optimizer_);
+  validate("Trainer", learning_rate);
+  std::visit([&](auto& rule) { rule.learning_rate = learning_rate; }, optimizer_);
 }
 
 template <class View>
@@ -398,6 +405,7 @@ double Trainer::State::step(const ConstMatrixView& inputs, const Targets& target
   reserve(examples.rows());
   trainer::EpochPlan plan = this->plan(examples, sample_weight, nullptr, interrupt);
   plan.batch_rows = examples.rows();
+  plan.epoch = std::max<std::size_t>(epoch_, 1);
   report_steps(plan);
   dropout_.purpose = core::kStepDropoutStream;
   dropout_.index = steps_;
@@ -569,7 +577,9 @@ double Trainer::step(ConstMatrixView inputs, const Targets& targets, ConstVector
 
 std::vector<StepReport> Trainer::last_steps() const { return state_->last_steps(); }
 const Optimizer& Trainer::optimizer() const { return state_->optimizer(); }
-void Trainer::set_learning_rate(double learning_rate) { state_->set_learning_rate(learning_rate); }
+void Trainer::set_learning_rate(const LearningRate& learning_rate) {
+  state_->set_learning_rate(learning_rate);
+}
 void Trainer::get_optimizer_state(const std::vector<VectorView>& vectors) const {
   state_->get_optimizer_state(vectors);
 }

@@ -3,12 +3,13 @@
 See ``help(descend.Network)``, ``help(descend.Trainer)`` and the README.
 """
 
-from descend import ops
+from descend import ops, schedules
 from descend._core import (
     SGD,
     AdaGrad,
     Adam,
     AdamW,
+    LearningRate,
     OptimizerState,
     RMSProp,
     activations,
@@ -34,6 +35,7 @@ __all__ = [
     "Dropout",
     "EpochReport",
     "History",
+    "LearningRate",
     "Network",
     "OptimizerState",
     "RMSProp",
@@ -47,6 +49,7 @@ __all__ = [
     "losses",
     "ops",
     "optimizers",
+    "schedules",
 ]
 
 

@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "descend/learning_rate.hpp"
 #include "descend/loss.hpp"
 #include "descend/matrix_view.hpp"
 #include "descend/network.hpp"
@@ -85,7 +86,9 @@ struct History {
 /// Not for two threads at once: a call during a call throws std::runtime_error. Every call
 /// checks its data first and throws std::invalid_argument, changing nothing, where they do not
 /// fit; throws NonFiniteLoss where a step's loss or update is not finite, keeping parameters,
-/// optimizer state and steps() of the step before. epoch() then counts the epoch that ended so.
+/// optimizer state and steps() of the step before. epoch() then counts the epoch that ended so; as
+/// it does where there is no learning rate for a step, which ends a call before that step with what
+/// the rate's function threw, or std::invalid_argument.
 /// Data of any element type are read where they stand, a minibatch at a time, and once before for
 /// the checks, which integers do not need; so they may be larger than memory, in a mapped file.
 class Trainer {
@@ -118,10 +121,11 @@ class Trainer {
   /// interrupted or ended in an exception up to there.
   std::vector<StepReport> last_steps() const;
 
-  /// The optimizer with the learning rate in use, which may be set between two calls: from the
-  /// next step on. Throws std::invalid_argument where the rate is not positive.
+  /// The optimizer with the learning rate in use, which may be set between two calls, to a number,
+  /// a schedule or a function: from the next step on. Its steps count over the trainer's life.
+  /// Throws std::invalid_argument where it is out of range.
   const Optimizer& optimizer() const;
-  void set_learning_rate(double learning_rate);
+  void set_learning_rate(const LearningRate& learning_rate);
 
   /// Copies the optimizer's vectors, state_vectors(optimizer()) of them, each in the order of
   /// Network::layer_shapes(), from or to parameter_count() elements of the network's dtype.
