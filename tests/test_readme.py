@@ -56,6 +56,7 @@ SCHEDULES = set(ds.schedules.__all__) - {"names"} | {"schedules"}
     [
         ("activations", ds.activations()),
         ("losses", ds.losses()),
+        ("metrics", ds.metrics()),
         ("optimizers", ds.optimizers()),
         ("learning rates", SCHEDULES),
         ("initializers", ds.initializers()),

@@ -8,11 +8,13 @@ import descend as ds
 from reference.activations import ACTIVATIONS
 from reference.initializers import INITIALIZERS
 from reference.losses import LOSSES
+from reference.metrics import METRICS
 from reference.optimizers import OPTIMIZERS
 
 LISTS = {
     "activation": (ds.activations, ACTIVATIONS),
     "loss": (ds.losses, LOSSES),
+    "metric": (ds.metrics, METRICS),
     "optimizer": (ds.optimizers, OPTIMIZERS),
     "initializer": (ds.initializers, INITIALIZERS),
 }

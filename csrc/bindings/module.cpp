@@ -12,4 +12,6 @@ PYBIND11_MODULE(_core, module) {
   register_network(module);
   register_trainer(module);
   register_ops(module);
+  register_metrics(module);
+  register_splits(module);
 }

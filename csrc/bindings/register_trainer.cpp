@@ -106,6 +106,7 @@ py::dict report_dict(const EpochReport& report) {
   result["epoch"] = report.epoch;
   result["loss"] = report.loss;
   result["validation_loss"] = report.validation_loss;
+  result["learning_rate"] = report.learning_rate;
   result["rows"] = report.rows;
   result["steps"] = report.steps;
   result["seconds"] = report.seconds;
@@ -174,11 +175,11 @@ double step(BoundTrainer& self, py::handle inputs, py::handle targets, py::handl
 
 // (steps, 3): loss, penalty and weight of each step.
 py::array last_steps(const BoundTrainer& self) {
-  const std::vector<StepReport> reports = self.trainer.last_steps();
+  const std::vector<StepTerms> reports = self.trainer.last_steps();
   py::array_t<double> table({static_cast<py::ssize_t>(reports.size()), py::ssize_t{3}});
   auto cells = table.mutable_unchecked<2>();
   for (py::ssize_t i = 0; i < cells.shape(0); ++i) {
-    const StepReport& report = reports[static_cast<std::size_t>(i)];
+    const StepTerms& report = reports[static_cast<std::size_t>(i)];
     cells(i, 0) = report.loss;
     cells(i, 1) = report.penalty;
     cells(i, 2) = report.weight;
@@ -282,7 +283,7 @@ FloatingPointError
 )doc")
       .def_property_readonly(
           "epoch", [](const BoundTrainer& self) { return self.trainer.epoch(); },
-          "Epochs begun so far.")
+          "Epochs that ended so far, those ended early among them.")
       .def_property_readonly(
           "steps", [](const BoundTrainer& self) { return self.trainer.steps(); },
           "Optimizer steps done so far.")
@@ -298,7 +299,8 @@ FloatingPointError
             self.trainer.set_learning_rate(
                 learning_rate_argument("Trainer", "learning_rate", value));
           },
-          R"doc(The learning rate from the next step on; may be set between two calls.
+          R"doc(The learning rate from the next step on; may be set between two calls and in a
+callback.
 
 A number, a schedule of ``descend.schedules``, or a callable of the step, which is given its
 number over the trainer's life, from 1.

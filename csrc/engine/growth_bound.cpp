@@ -52,12 +52,9 @@ void GrowthBound::state_within(double bound) {
   carried_ = std::max(carried_, known);
 }
 
-bool GrowthBound::take_step(double learning_rate, double gradient, double l2, double l1,
-                            std::uint64_t step) {
+bool GrowthBound::take_step(double learning_rate, double gradient, std::uint64_t step) {
   gain_ = std::max(gain_, learning_rate * unit_gain_);
   growth_ = std::max(growth_, std::abs(1.0 - learning_rate * weight_decay_));
-  if (l2 > 0.0) gradient += l2 * parameters_;
-  gradient += l1;
   if (!(gradient <= steepest_)) {
     steepest_ = std::isnan(gradient) ? std::numeric_limits<double>::infinity() : gradient;
   }

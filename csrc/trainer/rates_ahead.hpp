@@ -15,7 +15,7 @@ class RatesAhead {
   /// Steps whose rates are held at a time.
   static constexpr std::size_t kMost = 1024;
 
-  /// Of an epoch, from 1. A rate that counts epochs is asked for once.
+  /// Of an epoch, from 1: a rate that counts epochs is asked for that once.
   RatesAhead(const LearningRate& learning_rate, std::size_t epoch)
       : learning_rate_(learning_rate), epoch_(epoch), same_(learning_rate.constant()) {}
 

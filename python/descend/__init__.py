@@ -16,6 +16,8 @@ from descend._core import (
     build_info,
     initializers,
     losses,
+    metric,
+    metrics,
     optimizers,
 )
 from descend.history import History
@@ -23,6 +25,7 @@ from descend.layers import Dense, Dropout
 from descend.locations import get_cmake_dir, get_include
 from descend.network import Network
 from descend.progress import EpochReport
+from descend.splits import k_fold, train_test_split
 from descend.stop import Stop
 from descend.trainer import Trainer
 
@@ -46,10 +49,14 @@ __all__ = [
     "get_cmake_dir",
     "get_include",
     "initializers",
+    "k_fold",
     "losses",
+    "metric",
+    "metrics",
     "ops",
     "optimizers",
     "schedules",
+    "train_test_split",
 ]
 
 

@@ -128,7 +128,8 @@ class Trainer(_core.Trainer):
             If the loss of a step is NaN or infinite, or its update would overflow. That step is
             not applied: parameters, optimizer state and ``steps`` are those of the step before
             (with ``patience``, the best parameters are restored), and ``epoch`` counts the epoch
-            that ended so.
+            that ended so. An exception of ``progress``, and Ctrl-C, leave the same; the next call
+            begins a new epoch.
         RuntimeError
             If the learning rate's callable raises, from what it raised; a result that is no rate
             is a ``TypeError`` or ``ValueError``. The steps before are done, as above.

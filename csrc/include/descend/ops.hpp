@@ -1,11 +1,12 @@
-// Stateless operations on the caller's arrays; all of one call have one dtype, but for targets and
-// sample weights.
+// Stateless operations on the caller's arrays; all of one call have one dtype, but for targets,
+// sample weights and what metrics are of.
 //   x (rows, inputs)  w (inputs, units)  b (units)  z = x w + b  a = f(z)  d_v = dJ/dv
 #pragma once
 
 #include "descend/activation.hpp"
 #include "descend/loss.hpp"
 #include "descend/matrix_view.hpp"
+#include "descend/metric.hpp"
 
 namespace descend::ops {
 
@@ -23,5 +24,10 @@ void dense_backward(ConstMatrixView d_a, ConstMatrixView x, ConstMatrixView w,
 /// J = sum_i w_i L_i / sum_i w_i, and dJ/d outputs into `d_outputs` (rows, outputs).
 double loss(Loss loss, ConstMatrixView outputs, const Targets& targets, MatrixView d_outputs,
             ConstVectorView sample_weight = {});
+
+/// One metric of a network's raw outputs (rows, outputs), which are of any element type; `loss` is
+/// the one it was trained by. Throws std::invalid_argument where they do not fit each other.
+double metric(const Metric& metric, Loss loss, ConstMatrixView outputs, const Targets& targets,
+              ConstVectorView sample_weight = {});
 
 }  // namespace descend::ops

@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import typing
 from . import ops
-__all__: list[str] = ['AdaGrad', 'Adam', 'AdamW', 'LearningRate', 'Network', 'OptimizerState', 'RMSProp', 'SGD', 'Trainer', 'activations', 'build_info', 'initializers', 'losses', 'ops', 'optimizers', 'schedule_names']
+__all__: list[str] = ['AdaGrad', 'Adam', 'AdamW', 'LearningRate', 'Network', 'OptimizerState', 'RMSProp', 'SGD', 'Trainer', 'activations', 'build_info', 'initializers', 'losses', 'metric', 'metrics', 'ops', 'optimizers', 'schedule_names']
 class LearningRate:
     """
     A learning rate that changes from step to step; made by ``descend.schedules``.
@@ -636,7 +636,7 @@ class Trainer:
     @property
     def epoch(self) -> int:
         """
-        Epochs begun so far.
+        Epochs that ended so far, those ended early among them.
         """
     @property
     def l1(self) -> float:
@@ -659,7 +659,8 @@ class Trainer:
     @property
     def learning_rate(self) -> typing.Any:
         """
-        The learning rate from the next step on; may be set between two calls.
+        The learning rate from the next step on; may be set between two calls and in a
+        callback.
         
         A number, a schedule of ``descend.schedules``, or a callable of the step, which is given its
         number over the trainer's life, from 1.
@@ -703,6 +704,10 @@ class Trainer:
         """
         Optimizer steps done so far.
         """
+def _fold_rows(rows: typing.SupportsInt | typing.SupportsIndex, folds: typing.Any, seed: typing.Any, classes: typing.Any) -> list:
+    ...
+def _train_test_rows(rows: typing.SupportsInt | typing.SupportsIndex, test_rows: typing.SupportsInt | typing.SupportsIndex, seed: typing.Any, classes: typing.Any) -> tuple:
+    ...
 def activations() -> list[str]:
     """
     Names of the activation functions.
@@ -729,6 +734,53 @@ def initializers() -> list[str]:
 def losses() -> list[str]:
     """
     Names of the losses.
+    """
+def metric(name: typing.Any, outputs: typing.Any, targets: typing.Any, sample_weight: typing.Any = None, *, loss: typing.Any = None) -> float:
+    """
+    Compute one metric from a network's raw outputs.
+    
+    Metrics of classes are ``accuracy``, ``balanced_accuracy``, ``precision``, ``recall``, ``f1``,
+    ``roc_auc`` and ``top_3_accuracy`` (with any number). With ``softmax_cross_entropy`` a row is
+    decided for the class of its largest output; precision, recall, f1 and roc_auc are means over the
+    classes. With ``sigmoid_cross_entropy`` each output is decided for yes where it is above 0, and a
+    metric is that of yes; of several outputs it is the mean of theirs.
+    
+    Metrics of values are ``mean_absolute_error``, ``mean_squared_error``, ``root_mean_squared_error``
+    and ``r2``: of the predicted mean, which is ``exp(outputs)`` with ``poisson``, the probabilities with
+    the two losses above, and else the outputs; means over the outputs.
+    
+    All agree with scikit-learn's functions; see ``descend/metric.hpp`` for formulas, ties and classes
+    that no row is of.
+    
+    Parameters
+    ----------
+    name : str
+        One of ``descend.metrics()``, a number in the place of k.
+    outputs : array_like of shape (rows, outputs)
+        As ``Network.predict`` gives them.
+    targets : array_like
+        What the loss takes: class indices of shape (rows,), or targets of shape (rows, outputs).
+    sample_weight : array_like of shape (rows,), optional
+        Finite, at least 0, not all 0.
+    loss : str, optional
+        The loss that the network was trained by. By default, for metrics of classes,
+        ``softmax_cross_entropy``, or ``sigmoid_cross_entropy`` where there is one output; for metrics of
+        values ``squared_error``.
+    
+    Returns
+    -------
+    float
+        Summed in double precision; NaN where an output is NaN or the metric is not defined, such as
+        roc_auc where all rows are of one class.
+    
+    Raises
+    ------
+    ValueError, TypeError
+        If the arrays do not fit each other, the loss or the metric.
+    """
+def metrics() -> list[str]:
+    """
+    Names of the metrics; the k in ``top_k_accuracy`` stands for a number.
     """
 def optimizers() -> list[str]:
     """
