@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -17,6 +18,7 @@ __all__ = ["Model", "main"]
 _COMMANDS = {"train": train.run, "predict": predict.run, "evaluate": evaluate.run}
 
 _INTERRUPTED = 130
+_BROKEN_PIPE = 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,8 +34,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             info.run()
         else:
             parser.print_help()
+        sys.stdout.flush()
     except CommandError as error:
         return _failure(str(error), error.exit_code)
+    except BrokenPipeError:  # whoever read the output has seen enough, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except MemoryError:
+        return _failure("there is not enough memory for this.", 1)
     except OSError as error:
         named = error.filename and error.strerror
         return _failure(f"{error.filename}: {error.strerror}." if named else str(error), 1)
