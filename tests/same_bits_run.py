@@ -16,7 +16,7 @@ from reference.network import Layer
 from strategies import Architecture, problem
 
 CONFIGURATIONS = 40
-THREADS = 1, 2, 3, 5, 8
+THREADS = 1, 2, 3, 4, 8
 OPTIMIZERS = (
     ds.SGD(learning_rate=0.01),
     ds.SGD(learning_rate=0.01, momentum=0.9, weight_decay=0.01),

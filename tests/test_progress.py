@@ -28,6 +28,7 @@ def test_a_callable_is_given_a_report_an_epoch():
     assert [report.epoch for report in reports] == [2, 3, 4, 5]
     assert [report.loss for report in reports] == history.loss
     assert [report.validation_loss for report in reports] == history.validation_loss
+    assert [report.learning_rate for report in reports] == [run.learning_rate] * 4
     assert [report.rows for report in reports] == [40] * 4
     assert [report.steps for report in reports] == [3, 6, 9, 12]
     assert 0 < reports[0].seconds <= reports[-1].seconds <= history.seconds

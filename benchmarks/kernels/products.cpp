@@ -60,7 +60,7 @@ void report(const Kernels<float>& kernels, std::size_t rows, const Shape& shape)
                                       d_z.data(),
                                       ld_a,
                                       d_w.data() + inputs * column,
-                                      false,
+                                      descend::kernels::Sums::replace,
                                       {}});
     }
   });

@@ -12,4 +12,5 @@ PYBIND11_MODULE(_core, module) {
   register_trainer(module);
   register_ops(module);
   register_metrics(module);
+  register_splits(module);
 }

@@ -12,5 +12,6 @@ void register_network(pybind11::module_& module);
 void register_trainer(pybind11::module_& module);
 void register_ops(pybind11::module_& module);
 void register_metrics(pybind11::module_& module);
+void register_splits(pybind11::module_& module);
 
 }  // namespace descend::bindings

@@ -105,6 +105,7 @@ py::dict report_dict(const EpochReport& report) {
   result["epoch"] = report.epoch;
   result["loss"] = report.loss;
   result["validation_loss"] = report.validation_loss;
+  result["learning_rate"] = report.learning_rate;
   result["rows"] = report.rows;
   result["steps"] = report.steps;
   result["seconds"] = report.seconds;
@@ -173,11 +174,11 @@ double step(BoundTrainer& self, py::handle inputs, py::handle targets, py::handl
 
 // (steps, 3): loss, penalty and weight of each step.
 py::array last_steps(const BoundTrainer& self) {
-  const std::vector<StepReport> reports = self.trainer.last_steps();
+  const std::vector<StepTerms> reports = self.trainer.last_steps();
   py::array_t<double> table({static_cast<py::ssize_t>(reports.size()), py::ssize_t{3}});
   auto cells = table.mutable_unchecked<2>();
   for (py::ssize_t i = 0; i < cells.shape(0); ++i) {
-    const StepReport& report = reports[static_cast<std::size_t>(i)];
+    const StepTerms& report = reports[static_cast<std::size_t>(i)];
     cells(i, 0) = report.loss;
     cells(i, 1) = report.penalty;
     cells(i, 2) = report.weight;
@@ -279,7 +280,7 @@ FloatingPointError
 )doc")
       .def_property_readonly(
           "epoch", [](const BoundTrainer& self) { return self.trainer.epoch(); },
-          "Epochs begun so far.")
+          "Epochs that ended so far, those ended early among them.")
       .def_property_readonly(
           "steps", [](const BoundTrainer& self) { return self.trainer.steps(); },
           "Optimizer steps done so far.")
@@ -294,7 +295,8 @@ FloatingPointError
           [](BoundTrainer& self, py::handle value) {
             self.trainer.set_learning_rate(number_argument("Trainer", "learning_rate", value));
           },
-          "The learning rate from the next step on; may be set between two calls.")
+          "The learning rate from the next step on; may be set between two calls and in a "
+          "callback.")
       .def_property("optimizer_state", &optimizer_state, &set_optimizer_state,
                     R"doc(The steps done and a copy of the vectors that the optimizer keeps.
 

@@ -17,6 +17,7 @@ constexpr std::uint32_t kShuffleStream = 1u << 24;      ///< index: epoch
 constexpr std::uint32_t kWeightStream = 2u << 24;       ///< index: layer
 constexpr std::uint32_t kDropoutStream = 3u << 24;      ///< index: epoch; place: layer
 constexpr std::uint32_t kStepDropoutStream = 4u << 24;  ///< index: step; place: layer
+constexpr std::uint32_t kSplitStream = 5u << 24;
 
 constexpr PhiloxKey philox_key(std::uint64_t seed) {
   return {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};

@@ -25,6 +25,13 @@ struct Share {
   std::size_t size() const { return end - begin; }
 };
 
+/// Part number `index` of `count` parts of `size` things; the parts differ by one at most. Those of
+/// a multiple of `count` lie within them.
+inline Share share_of(std::size_t size, std::size_t index, std::size_t count) {
+  const std::size_t part = size / count, rest = size % count;
+  return {index * part + index * rest / count, (index + 1) * part + (index + 1) * rest / count};
+}
+
 struct Worker {
   int index;
   int count;
@@ -33,13 +40,9 @@ struct Worker {
   void wait() const {
     if (count > 1) barrier->wait(count);
   }
-  /// This worker's part of `size` things; the parts differ by one at most.
+  /// This worker's part of `size` things.
   Share share(std::size_t size) const {
-    const auto workers = static_cast<std::size_t>(count);
-    const auto place = static_cast<std::size_t>(index);
-    const std::size_t part = size / workers, rest = size % workers;
-    const std::size_t begin = place * part + (place < rest ? place : rest);
-    return {begin, begin + part + (place < rest ? 1 : 0)};
+    return share_of(size, static_cast<std::size_t>(index), static_cast<std::size_t>(count));
   }
 };
 

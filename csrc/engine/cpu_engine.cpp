@@ -49,8 +49,15 @@ constexpr std::size_t kRowsTogether = 128;
 // Of a product that must not be given up half-way: about a tenth of a second of one thread.
 constexpr double kLongUpdateFlops = 8e9;
 
-// Pieces a worker has room for: a gradient, and copies of theta and the state.
-constexpr std::size_t kScratchPieces = 4;
+// Where a layer has more activations than weights, its gradient is a sum over so many blocks of
+// rows, (b0 + b1) + (b2 + b3), of which a worker adds up those of its own rows: they are in its
+// caches, and what workers read of each other is as large as the weights. With two threads a step
+// of 64-100-10 with 200 rows takes 12 % less, or 32 % on processors that share no cache.
+constexpr std::size_t kRowBlocks = 4;
+constexpr double kLeastRowBlockFlops = 1e6;
+
+// Pieces a worker has room for: a gradient, copies of theta and the state, and two sums over rows.
+constexpr std::size_t kScratchPieces = 6;
 
 template <class T>
 constexpr std::size_t kPieceSize = kPieceRows * kernels::kPanel<T>;
@@ -111,6 +118,13 @@ CpuEngine<T>::CpuEngine(const NetworkSpec& spec, const ParameterLayout& layout, 
     }
     layers_.push_back(std::move(layer));
   }
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    layers_[l].row_sums = row_sums_size_;
+    if (workers == 1 || !sums_row_blocks(l, block_rows)) continue;
+    const LayerLayout& place = layout.layers[l];
+    row_sums_size_ += kernels::paneled_size<T>(place.inputs + 1, place.units);
+  }
+  row_sums_ = core::AlignedBuffer<T>(static_cast<std::size_t>(workers) * row_sums_size_);
   for (const LayerLayout& place : layout.layers) {
     const std::size_t size = kernels::paneled_size<T>(place.inputs, place.units);
     for (std::size_t begin = 0; begin < size; begin += kWeightBlock) {
@@ -131,19 +145,40 @@ void CpuEngine<T>::share_out(int workers) {
   std::fill(magnitudes_.begin(), magnitudes_.end(), Magnitudes{});
 }
 
+// Whether the layer's gradient is a sum over blocks of rows: this must not depend on the workers.
+template <class T>
+bool CpuEngine<T>::sums_row_blocks(std::size_t l, std::size_t rows) const {
+  const LayerLayout& layer = layout_.layers[l];
+  return rows * (layer.inputs + layer.units) > layer.inputs * layer.units &&
+         core::step_flops(rows, layout_.count) > kLeastRowBlockFlops;
+}
+
+// Whether row_sums() are there after backpropagate().
+template <class T>
+bool CpuEngine<T>::sums_own_rows(const core::Worker& worker, std::size_t rows) const {
+  return row_sums_size_ > 0 && worker.count > 1 &&
+         kRowBlocks % static_cast<std::size_t>(worker.count) == 0 && rows <= rows_together(worker);
+}
+
+template <class T>
+std::size_t CpuEngine<T>::rows_together(const core::Worker& worker) const {
+  const auto share_rows =
+      static_cast<std::size_t>(core::Pace::kFlops / core::step_flops(1, layout_.count)) +
+      kRowsTogether;
+  return share_rows * static_cast<std::size_t>(worker.count);
+}
+
 template <class T>
 bool CpuEngine<T>::backpropagate(const core::Worker& worker, core::Pace& pace,
                                  const Minibatch& batch, const T* theta) {
   const std::size_t rows = batch.rows.count;
-  const auto share_rows =
-      static_cast<std::size_t>(core::Pace::kFlops / core::step_flops(1, layout_.count)) +
-      kRowsTogether;
-  const std::size_t part_rows = share_rows * static_cast<std::size_t>(worker.count);
+  const std::size_t part_rows = rows_together(worker);
   for (std::size_t begin = 0; begin < rows; begin += part_rows) {
     const std::size_t end = std::min(begin + part_rows, rows);
     if (!propagate(worker, pace, batch, theta, begin, end)) return false;
   }
   measure_rows(worker, worker.share(rows), batch);
+  if (sums_own_rows(worker, rows)) sum_own_rows(worker, batch);
   worker.wait();
   return true;
 }
@@ -439,31 +474,119 @@ bool CpuEngine<T>::for_each_piece(const core::Worker& worker, const Visit& visit
   return true;
 }
 
+// Where the gradient of a piece over the rows of worker `index` stands.
 template <class T>
-void CpuEngine<T>::piece_gradient(const Piece& piece, const Minibatch& batch, T* gradient,
-                                  bool accumulate, const Update<T>* update) {
+T* CpuEngine<T>::row_sums(std::size_t index, const Piece& piece) {
+  return row_sums_.data() + index * row_sums_size_ + layers_[piece.layer].row_sums +
+         (piece.offset - layout_.layers[piece.layer].weights);
+}
+
+// Takes row_sums() of the blocks of this worker's own rows.
+template <class T>
+void CpuEngine<T>::sum_own_rows(const core::Worker& worker, const Minibatch& batch) {
+  const std::size_t rows = batch.rows.count;
+  const auto index = static_cast<std::size_t>(worker.index);
+  const std::size_t blocks = kRowBlocks / static_cast<std::size_t>(worker.count);
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    if (!sums_row_blocks(l, rows)) continue;
+    const LayerLayout& place = layout_.layers[l];
+    for (std::size_t column = 0; column < place.units; column += kernels::kPanel<T>) {
+      const std::size_t width = kernels::panel_width<T>(place.units, column);
+      const Piece bias{l, 0, 0, column, place.bias + column, width, true};
+      const Piece weights{l,
+                          0,
+                          place.inputs,
+                          column,
+                          place.weights + place.inputs * column,
+                          place.inputs * width,
+                          false};
+      for (std::size_t block = 0; block < blocks; ++block) {
+        const core::Share share = core::share_of(rows, index * blocks + block, kRowBlocks);
+        const kernels::Sums sums = block == 0 ? kernels::Sums::replace : kernels::Sums::add;
+        add_up(bias, batch, share, row_sums(index, bias), sums, nullptr);
+        add_up(weights, batch, share, row_sums(index, weights), sums, nullptr);
+      }
+    }
+  }
+}
+
+// The gradient of a piece over some of the minibatch's rows.
+template <class T>
+void CpuEngine<T>::add_up(const Piece& piece, const Minibatch& batch, const core::Share& rows,
+                          T* gradient, kernels::Sums sums, const Update<T>* read_next) {
   const Layer& layer = layers_[piece.layer];
+  const T* const d_z = layer.d_z.data() + rows.begin * layer.ld;
   if (piece.is_bias) {
-    kernels_.dense_backward_bias({batch.rows.count, piece.size,
-                                  layer.d_z.data() + piece.column_begin, layer.ld, gradient,
-                                  accumulate});
+    kernels_.dense_backward_bias(
+        {rows.size(), piece.size, d_z + piece.column_begin, layer.ld, gradient, sums});
     return;
   }
   const Matrix<T> x = input_of(piece.layer, batch);
   const std::size_t units = layout_.layers[piece.layer].units;
-  kernels::DenseBackwardWeights<T> product{
-      batch.rows.count, units, piece.input_begin, piece.input_end, piece.column_begin,
-      x.data,           x.ld,  layer.d_z.data(),  layer.ld,        gradient,
-      accumulate,       {}};
-  if (update != nullptr) {
-    const T* const theta = update->theta + piece.offset;
+  kernels::DenseBackwardWeights<T> product{rows.size(),
+                                           units,
+                                           piece.input_begin,
+                                           piece.input_end,
+                                           piece.column_begin,
+                                           x.data + rows.begin * x.ld,
+                                           x.ld,
+                                           d_z,
+                                           layer.ld,
+                                           gradient,
+                                           sums,
+                                           {}};
+  if (read_next != nullptr) {
+    const T* const theta = read_next->theta + piece.offset;
     product.read_next[0] = theta;
     for (int i = 0; i < 2; ++i) {
-      const T* const state = update->state[i];
+      const T* const state = read_next->state[i];
       product.read_next[i + 1] = state == nullptr ? theta : state + piece.offset;
     }
   }
   kernels_.dense_backward_weights(product);
+}
+
+// The gradient of a piece over blocks [first, first + count) of rows: in `sum`, or where it stands
+// already.
+template <class T>
+const T* CpuEngine<T>::add_up_blocks(const core::Worker& worker, const Piece& piece,
+                                     const Minibatch& batch, std::size_t first, std::size_t count,
+                                     T* sum, T* other_half) {
+  const std::size_t rows = batch.rows.count;
+  const auto workers = static_cast<std::size_t>(worker.count);
+  if (count * workers == kRowBlocks && sums_own_rows(worker, rows)) {
+    return row_sums(first / count, piece);
+  }
+  if (count == 1) {
+    add_up(piece, batch, core::share_of(rows, first, kRowBlocks), sum, kernels::Sums::replace,
+           nullptr);
+    return sum;
+  }
+  const std::size_t half = count / 2;
+  const T* const low = add_up_blocks(worker, piece, batch, first, half, sum, other_half);
+  if (half == 1 && low == sum) {
+    add_up(piece, batch, core::share_of(rows, first + 1, kRowBlocks), sum, kernels::Sums::add,
+           nullptr);
+    return sum;
+  }
+  const T* const high =
+      add_up_blocks(worker, piece, batch, first + half, half, other_half, nullptr);
+  kernels_.add(piece.size, low, high, sum);
+  return sum;
+}
+
+template <class T>
+void CpuEngine<T>::piece_gradient(const core::Worker& worker, const Piece& piece,
+                                  const Minibatch& batch, T* gradient, bool accumulate,
+                                  const Update<T>* read_next) {
+  if (!sums_row_blocks(piece.layer, batch.rows.count)) {
+    add_up(piece, batch, {0, batch.rows.count}, gradient,
+           accumulate ? kernels::Sums::go_on : kernels::Sums::replace, read_next);
+    return;
+  }
+  T* const sum = accumulate ? scratch(worker, 4) : gradient;
+  add_up_blocks(worker, piece, batch, 0, kRowBlocks, sum, scratch(worker, 5));
+  if (accumulate) kernels_.add(piece.size, gradient, sum, gradient);
 }
 
 template <class T>
@@ -502,7 +625,7 @@ bool CpuEngine<T>::gradient(const core::Worker& worker, core::Pace& pace, const 
   return for_each_piece(
       worker,
       [&](const Piece& piece) {
-        piece_gradient(piece, batch, gradient + piece.offset, accumulate, nullptr);
+        piece_gradient(worker, piece, batch, gradient + piece.offset, accumulate, nullptr);
       },
       [&](std::size_t l, double parts) {
         const double flops = product_flops(batch.rows.count, layout_.layers[l]);
@@ -524,7 +647,7 @@ bool CpuEngine<T>::update_stays_finite(const core::Worker& worker, const Minibat
     if (gradient != nullptr) {
       std::copy_n(gradient + piece.offset, piece.size, piece_of_gradient);
     } else {
-      piece_gradient(piece, batch, piece_of_gradient, false, nullptr);
+      piece_gradient(worker, piece, batch, piece_of_gradient, false, nullptr);
     }
     T* const theta = scratch(worker, 1);
     std::copy_n(update.theta + piece.offset, piece.size, theta);
@@ -550,7 +673,7 @@ void CpuEngine<T>::update(const core::Worker& worker, const Minibatch& batch,
   const bool streams =
       vectors * layout_.size * sizeof(T) > kStreamedBytes * static_cast<std::size_t>(worker.count);
   for_each_piece(worker, [&](const Piece& piece) {
-    piece_gradient(piece, batch, gradient, false, streams ? &update : nullptr);
+    piece_gradient(worker, piece, batch, gradient, false, streams ? &update : nullptr);
     apply(update, piece, gradient);
   });
 }

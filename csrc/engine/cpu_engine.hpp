@@ -4,10 +4,13 @@
 // the network and back, layer after layer without waiting, and after one barrier its share of the
 // weights' gradient. Where weights outweigh activations a layer is shared out by columns instead:
 // then no worker reads weights that another one writes, and each is read once, which is worth the
-// barriers around it. Each element is summed by one worker, and the bits do not depend on their
-// number. Nothing but the constructor allocates or throws.
+// barriers around it. Where activations outweigh weights, blocks of rows are summed by the workers
+// that have them, and the blocks' sums behind the barrier. The order of all sums is that of the
+// shapes alone: the bits do not depend on the workers. Nothing but the constructor allocates or
+// throws.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -36,6 +39,10 @@ struct Penalty {
 
   bool any() const { return l2 > 0.0 || l1 > 0.0; }
   Penalty times(double factor) const { return {l2 * factor, l1 * factor}; }
+
+  /// No element of its gradient has a magnitude beyond this where the penalty is `sum`: l2 |w| is
+  /// at most sqrt(2 l2 sum). The factor of 4 leaves room for rounding.
+  double gradient_bound(double sum) const { return std::sqrt(4.0 * l2 * sum) + l1; }
 };
 
 /// One optimizer step: the rule, what is common to all elements, and the vectors it changes.
@@ -127,6 +134,7 @@ class CpuEngine {
     core::AlignedBuffer<T> dropped;   // a times mask
     bool forward_by_columns = false;  // its update too
     bool input_by_columns = false;    // d_z of the layer below
+    std::size_t row_sums = 0;         // place in a worker's row_sums_
   };
   // What one worker computes of a layer's rows and columns.
   struct Part {
@@ -174,8 +182,17 @@ class CpuEngine {
   template <class Visit, class PartDone>
   bool for_each_piece(const core::Worker& worker, const Visit& visit,
                       const PartDone& part_done) const;
-  void piece_gradient(const Piece& piece, const Minibatch& batch, T* gradient, bool accumulate,
-                      const Update<T>* update);
+  std::size_t rows_together(const core::Worker& worker) const;
+  bool sums_row_blocks(std::size_t l, std::size_t rows) const;
+  bool sums_own_rows(const core::Worker& worker, std::size_t rows) const;
+  void sum_own_rows(const core::Worker& worker, const Minibatch& batch);
+  T* row_sums(std::size_t index, const Piece& piece);
+  void add_up(const Piece& piece, const Minibatch& batch, const core::Share& rows, T* gradient,
+              kernels::Sums sums, const Update<T>* read_next);
+  const T* add_up_blocks(const core::Worker& worker, const Piece& piece, const Minibatch& batch,
+                         std::size_t first, std::size_t count, T* sum, T* other_half);
+  void piece_gradient(const core::Worker& worker, const Piece& piece, const Minibatch& batch,
+                      T* gradient, bool accumulate, const Update<T>* read_next);
   void apply(const Update<T>& update, const Piece& piece, T* gradient) const;
   void apply(const Update<T>& update, const Piece& piece, T* gradient, T* theta,
              T* const (&state)[2]) const;
@@ -196,6 +213,8 @@ class CpuEngine {
   core::AlignedBuffer<T> losses_;
   core::AlignedBuffer<T> transposed_;   // one part a worker
   core::AlignedBuffer<T> pieces_;       // a few pieces a worker
+  std::size_t row_sums_size_ = 0;       // of one worker
+  core::AlignedBuffer<T> row_sums_;     // gradients over a worker's own rows
   std::vector<Magnitudes> magnitudes_;  // of each worker
   std::vector<WeightBlock> weight_blocks_;
   core::AlignedBuffer<double> penalties_;  // of each block of weights

@@ -56,9 +56,7 @@ void GrowthBound::state_within(double bound) {
   steepest_ = std::max(steepest_, std::isnan(made_by) ? limit_ : made_by);
 }
 
-bool GrowthBound::take_step(double gradient, double l2, double l1, std::uint64_t step) {
-  if (l2 > 0.0) gradient += l2 * parameters_;
-  gradient += l1;
+bool GrowthBound::take_step(double gradient, std::uint64_t step) {
   if (!(gradient <= steepest_)) {
     steepest_ = std::isnan(gradient) ? std::numeric_limits<double>::infinity() : gradient;
   }

@@ -22,10 +22,9 @@ class GrowthBound {
   /// No element of the optimizer's state, which was set, has a magnitude beyond `bound`.
   void state_within(double bound);
 
-  /// Takes step number `step`, from 1, whose gradient has no magnitude beyond
-  /// gradient + l2 |theta| + l1. Returns whether parameters, optimizer state and all that their
-  /// update computes surely stay finite.
-  bool take_step(double gradient, double l2, double l1, std::uint64_t step);
+  /// Takes step number `step`, from 1, whose gradient has no magnitude beyond `gradient`. Returns
+  /// whether parameters, optimizer state and all that their update computes surely stay finite.
+  bool take_step(double gradient, std::uint64_t step);
 
  private:
   double gain_ = 0.0;    // how far one step moves a parameter for a gradient of 1, momentum aside

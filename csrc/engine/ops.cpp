@@ -140,7 +140,7 @@ void backward(const ConstMatrixView& d_a, const ConstMatrixView& x, const ConstM
                                     d_z.values.data(),
                                     d_z.ld,
                                     panel,
-                                    false,
+                                    kernels::Sums::replace,
                                     {}});
     const std::size_t width = kernels::panel_width<T>(units, begin);
     for (std::size_t row = 0; row < inputs; ++row) {
@@ -148,7 +148,8 @@ void backward(const ConstMatrixView& d_a, const ConstMatrixView& x, const ConstM
     }
   }
   AlignedBuffer<T> bias(kernels::padded<T>(units));
-  kernels.dense_backward_bias({rows, bias.size(), d_z.values.data(), d_z.ld, bias.data(), false});
+  kernels.dense_backward_bias(
+      {rows, bias.size(), d_z.values.data(), d_z.ld, bias.data(), kernels::Sums::replace});
   d_input.copy_to(d_x);
   std::copy_n(bias.data(), units, static_cast<T*>(d_b.data()));
 }

@@ -89,6 +89,11 @@ void gather_rows(const GatherArguments<T>& rows) {
 }
 
 template <class T>
+void add(std::size_t count, const T* x, const T* y, T* out) {
+  for (std::size_t i = 0; i < count; ++i) out[i] = x[i] + y[i];
+}
+
+template <class T>
 void multiply(std::size_t count, const T* x, const T* y, T* out) {
   for (std::size_t i = 0; i < count; ++i) out[i] = x[i] * y[i];
 }

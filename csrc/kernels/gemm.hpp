@@ -30,10 +30,11 @@ struct Fetches {
   std::size_t lines;
 };
 
-// c (kRows, kGroups groups) = [c +] a (kRows, depth) b (depth, kGroups groups)
+// c (kRows, kGroups groups) = a (kRows, depth) b (depth, kGroups groups), with what c holds as
+// `into` says.
 template <class T, int kRows, int kGroups, Left kLeft>
 void multiply_tile(std::size_t depth, const T* a, std::size_t ld_a, const T* b, std::size_t ld_b,
-                   T* c, std::size_t ld_c, bool accumulate, const Fetches<T>* fetches) {
+                   T* c, std::size_t ld_c, Sums into, const Fetches<T>* fetches) {
   // Unrolled, the sums stay in registers; as loops, GCC keeps a copy of them in memory.
   Vec<T> sums[kRows][kGroups];
 #pragma GCC unroll 8
@@ -41,7 +42,7 @@ void multiply_tile(std::size_t depth, const T* a, std::size_t ld_a, const T* b, 
 #pragma GCC unroll 8
     for (int group = 0; group < kGroups; ++group) {
       sums[row][group] =
-          accumulate ? Vec<T>::load(c + row * ld_c + group * kGroup<T>) : Vec<T>::zero();
+          into == Sums::go_on ? Vec<T>::load(c + row * ld_c + group * kGroup<T>) : Vec<T>::zero();
     }
   }
   const auto add_products = [&](std::size_t k) __attribute__((always_inline)) {
@@ -73,14 +74,16 @@ void multiply_tile(std::size_t depth, const T* a, std::size_t ld_a, const T* b, 
   for (int row = 0; row < kRows; ++row) {
 #pragma GCC unroll 8
     for (int group = 0; group < kGroups; ++group) {
-      sums[row][group].store(c + row * ld_c + group * kGroup<T>);
+      T* const place = c + row * ld_c + group * kGroup<T>;
+      if (into == Sums::add) sums[row][group] = Vec<T>::load(place) + sums[row][group];
+      sums[row][group].store(place);
     }
   }
 }
 
 template <class T>
 using Tile = void (*)(std::size_t, const T*, std::size_t, const T*, std::size_t, T*, std::size_t,
-                      bool, const Fetches<T>*);
+                      Sums, const Fetches<T>*);
 
 template <class T, int kGroups, Left kLeft>
 Tile<T> tile_of_rows(std::size_t rows) {
@@ -106,12 +109,12 @@ Tile<T> tile_of(std::size_t rows, std::size_t groups) {
 #endif
 }
 
-// c (rows, groups) = [c +] a (rows, depth) b (depth, groups), the rows in tiles of equal height:
+// c (rows, groups) = a (rows, depth) b (depth, groups), the rows in tiles of equal height:
 // 32 rows are 6 + 6 + 5 + 5 + 5 + 5, since a tile of 2 would wait for its own sums.
 template <class T, Left kLeft>
 void multiply_rows(std::size_t rows, std::size_t depth, std::size_t groups, const T* a,
                    std::size_t ld_a, const T* b, std::size_t ld_b, T* c, std::size_t ld_c,
-                   bool accumulate, const T* const* read_next) {
+                   Sums into, const T* const* read_next) {
   const std::size_t tiles = (rows + kTileRows - 1) / kTileRows;
   const std::size_t low = rows / tiles, higher = rows % tiles;
   const Tile<T> low_tile = tile_of<T, kLeft>(low, groups);
@@ -124,22 +127,22 @@ void multiply_rows(std::size_t rows, std::size_t depth, std::size_t groups, cons
     const std::size_t place = row * ld_c;
     const Tile<T> multiply = high ? high_tile : low_tile;
     if (kLeft == Left::by_rows || read_next == nullptr) {
-      multiply(depth, a_tile, ld_a, b, ld_b, c + place, ld_c, accumulate, nullptr);
+      multiply(depth, a_tile, ld_a, b, ld_b, c + place, ld_c, into, nullptr);
     } else {
       const Fetches<T> fetches{{read_next[0] + place, read_next[1] + place, read_next[2] + place},
                                height * ld_c / kGroup<T>};
-      multiply(depth, a_tile, ld_a, b, ld_b, c + place, ld_c, accumulate, &fetches);
+      multiply(depth, a_tile, ld_a, b, ld_b, c + place, ld_c, into, &fetches);
     }
     row += height;
   }
 }
 
-// c (rows, width) = [c +] a (rows, depth) b (depth, width) for one panel of `width` columns.
+// c (rows, width) = a (rows, depth) b (depth, width) for one panel of `width` columns.
 // While the last block is computed, vectors of c's layout are fetched, unless read_next is null.
 template <class T, Left kLeft>
 void multiply_panel(std::size_t rows, std::size_t depth, std::size_t width, const T* a,
                     std::size_t ld_a, const T* b, std::size_t ld_b, T* c, std::size_t ld_c,
-                    bool accumulate, const T* const* read_next) {
+                    Sums into, const T* const* read_next) {
   for (std::size_t k = 0; k < depth; k += kDepthBlock) {
     const std::size_t block = depth - k < kDepthBlock ? depth - k : kDepthBlock;
     const T* a_block = kLeft == Left::by_rows ? a + k : a + k * ld_a;
@@ -147,7 +150,8 @@ void multiply_panel(std::size_t rows, std::size_t depth, std::size_t width, cons
       const std::size_t rest = (width - column) / kGroup<T>;
       const bool last_block = k + block == depth;
       multiply_rows<T, kLeft>(rows, block, rest < kTileGroups ? rest : kTileGroups, a_block, ld_a,
-                              b + k * ld_b + column, ld_b, c + column, ld_c, accumulate || k > 0,
+                              b + k * ld_b + column, ld_b, c + column, ld_c,
+                              k > 0 ? Sums::go_on : into,
                               last_block && column == 0 ? read_next : nullptr);
     }
   }
@@ -204,7 +208,8 @@ void dense_forward(const DenseForward<T>& layer) {
       const std::size_t rows = layer.rows - row < kRowBlock ? layer.rows - row : kRowBlock;
       const std::size_t place = row * layer.ld_a + column;
       multiply_panel<T, Left::by_rows>(rows, layer.inputs, width, layer.x + row * layer.ld_x,
-                                       layer.ld_x, w, width, z + place, layer.ld_a, false, nullptr);
+                                       layer.ld_x, w, width, z + place, layer.ld_a, Sums::replace,
+                                       nullptr);
       finish(rows, width, layer.b + column, z + place, layer.a + place, layer.ld_a);
     }
   }
@@ -246,7 +251,8 @@ void dense_backward_input(const DenseBackwardInput<T>& layer) {
       const std::size_t depth = rest < kDepthBlock ? rest : kDepthBlock;
       transpose_weights(layer, input, width, unit, unit + depth, layer.scratch);
       multiply_panel<T, Left::by_rows>(layer.rows, depth, width, layer.d_z + unit, layer.ld_d_z,
-                                       layer.scratch, width, d, layer.ld_below, unit > 0, nullptr);
+                                       layer.scratch, width, d, layer.ld_below,
+                                       unit > 0 ? Sums::go_on : Sums::replace, nullptr);
     }
     if (layer.z_or_a_below != nullptr) {
       derive(layer.rows, width, d, layer.ld_below, layer.z_or_a_below + input, layer.ld_below);
@@ -259,18 +265,20 @@ void dense_backward_weights(const DenseBackwardWeights<T>& layer) {
   const std::size_t width = panel_width<T>(layer.units, layer.column_begin);
   multiply_panel<T, Left::transposed>(
       layer.input_end - layer.input_begin, layer.rows, width, layer.x + layer.input_begin,
-      layer.ld_x, layer.d_z + layer.column_begin, layer.ld_d_z, layer.d_w, width, layer.accumulate,
+      layer.ld_x, layer.d_z + layer.column_begin, layer.ld_d_z, layer.d_w, width, layer.sums,
       layer.read_next[0] == nullptr ? nullptr : layer.read_next);
 }
 
 template <class T>
 void dense_backward_bias(const DenseBackwardBias<T>& layer) {
   for (std::size_t column = 0; column < layer.columns; column += kGroup<T>) {
-    Vec<T> sum = layer.accumulate ? Vec<T>::load(layer.d_b + column) : Vec<T>::zero();
+    T* const d_b = layer.d_b + column;
+    Vec<T> sum = layer.sums == Sums::go_on ? Vec<T>::load(d_b) : Vec<T>::zero();
     for (std::size_t row = 0; row < layer.rows; ++row) {
       sum = sum + Vec<T>::load(layer.d_z + row * layer.ld_d_z + column);
     }
-    sum.store(layer.d_b + column);
+    if (layer.sums == Sums::add) sum = Vec<T>::load(d_b) + sum;
+    sum.store(d_b);
   }
 }
 

@@ -31,6 +31,10 @@ enum class Function { DESCEND_FUNCTIONS(DESCEND_ROW) };
 constexpr int kFunctionCount = 0 DESCEND_FUNCTIONS(DESCEND_COUNT_ROW);
 #undef DESCEND_COUNT_ROW
 
+/// What becomes of the sums that a product's result holds: new ones replace them, go on from them,
+/// or are taken from 0 and then added to them.
+enum class Sums { replace, go_on, add };
+
 /// z = x w + b and a = f(z) for `rows` rows of x.
 template <class T>
 struct DenseForward {
@@ -63,7 +67,7 @@ struct DenseBackwardInput {
 
 /// Part of d_w = x^T d_z: rows [input_begin, input_end) of the panel of columns that starts at
 /// column_begin. The panel's rows stand one after the other in `d_w`, which is what the weights'
-/// layout has there too. With `accumulate` the sums go on from what d_w holds.
+/// layout has there too. Sums::add takes kDepthBlock rows at most.
 template <class T>
 struct DenseBackwardWeights {
   std::size_t rows, units;
@@ -74,7 +78,7 @@ struct DenseBackwardWeights {
   const T* d_z;  ///< (rows, units)
   std::size_t ld_d_z;
   T* d_w;  ///< (input_end - input_begin, panel_width)
-  bool accumulate;
+  Sums sums;
   /// Vectors of d_w's layout that are read next, the first null where none are: while a tile of d_w
   /// is computed, its part of them is fetched into the second cache.
   const T* read_next[3];
@@ -87,7 +91,7 @@ struct DenseBackwardBias {
   const T* d_z;
   std::size_t ld_d_z;
   T* d_b;
-  bool accumulate;
+  Sums sums;
 };
 
 /// The losses L_i of `rows` rows and d_outputs = scale_i dL_i / d outputs.
@@ -153,6 +157,8 @@ struct Kernels {
   StepScalars (*prepare[kOptimizerCount])(const void* hyperparameters, std::uint64_t step);
   void (*update[kOptimizerCount])(const UpdateArguments<T>&);
   void (*gather_rows)(const GatherArguments<T>&);
+  /// out = x + y by element; out may be one of them.
+  void (*add)(std::size_t count, const T* x, const T* y, T* out);
   /// out = x * y by element.
   void (*multiply)(std::size_t count, const T* x, const T* y, T* out);
   bool (*all_finite)(std::size_t count, const T* x);

@@ -56,15 +56,20 @@ class OverflowGuard {
         measured_(measured) {}
 
   bool admits(std::uint64_t step, const engine::Minibatch& batch, double gradient_bound,
-              const T* gradient, const engine::Update<T>& update, std::size_t parameter_sets) {
+              double penalty_sum, const T* gradient, const engine::Update<T>& update,
+              std::size_t parameter_sets) {
+    double penalty_bound = update.penalty.gradient_bound(penalty_sum);
     if (parameter_sets != measured_) {
       measured_ = parameter_sets;
       engine_.measure_parameters(worker_, update.theta);
       worker_.wait();
-      growth_.parameters_within(engine_.parameter_bound());
+      const double parameters = engine_.parameter_bound();
+      growth_.parameters_within(parameters);
+      // The penalty may be that of the parameters before.
+      penalty_bound = update.penalty.l2 * parameters + update.penalty.l1;
     }
     engine::GrowthBound grown = growth_;
-    if (!grown.take_step(gradient_bound, update.penalty.l2, update.penalty.l1, step)) {
+    if (!grown.take_step(gradient_bound + penalty_bound, step)) {
       if (!engine_.update_stays_finite(worker_, batch, gradient, update)) overflow_ = true;
       worker_.wait();
       if (overflow_) return false;
@@ -129,10 +134,10 @@ bool takes_long(const engine::CpuEngine<T>& engine, std::size_t rows) {
 }
 
 template <class T>
-EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
-                       const Optimizer& optimizer, T* theta, T* const (&state)[2], T* gradient,
-                       core::TeamTuner& tuner, engine::GrowthBound& growth) {
-  EpochOutcome outcome;
+StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
+                     const Optimizer& optimizer, T* theta, T* const (&state)[2], T* gradient,
+                     core::TeamTuner& tuner, engine::GrowthBound& growth, EpochProgress& progress) {
+  StretchEnd end;
   Question question(plan);
   core::MeetingPoint meeting_point(*plan.interrupt, [&question] { return question.ask(); });
   std::atomic<bool> overflow{false};
@@ -143,8 +148,8 @@ EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
     core::Pace pace(meeting_point, worker);
     OverflowGuard<T> guard(engine, worker, growth, measured, overflow);
     bool interrupted = false, goes_on = true;
-    const std::size_t steps_before = outcome.steps;
-    std::size_t steps = 0, first = outcome.visited;
+    const std::size_t steps_before = progress.steps;
+    std::size_t steps = 0, first = progress.visited;
     worker.wait();  // all have read where the stretch begins
     for (; goes_on && steps < most_steps && first < plan.rows.count; first += plan.batch_rows) {
       const engine::Rows rows =
@@ -171,12 +176,12 @@ EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
       const double penalty_sum = penalty.any() ? engine.penalty_sum() : 0.0;
       const double loss = sums->loss / weight + penalty_sum;
       if (!std::isfinite(sums->loss) || !std::isfinite(loss)) {
-        if (worker.index == 0) outcome.non_finite_loss = loss;
+        if (worker.index == 0) end.non_finite_loss = loss;
         break;
       }
-      if (!guard.admits(step, batch, sums->gradient_bound, is_long ? gradient : nullptr, update,
-                        question.parameter_sets())) {
-        if (worker.index == 0) outcome.overflow = true;
+      if (!guard.admits(step, batch, sums->gradient_bound, penalty_sum,
+                        is_long ? gradient : nullptr, update, question.parameter_sets())) {
+        if (worker.index == 0) end.overflow = true;
         break;
       }
       if (is_long) {
@@ -186,47 +191,48 @@ EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
       }
       ++steps;
       if (worker.index == 0) {
-        outcome.loss_sum += sums->loss + weight * penalty_sum;
-        outcome.weight_sum += weight;
-        outcome.steps = steps_before + steps;
-        outcome.rows += rows.count;
-        outcome.stop = condition_met(plan, outcome.steps);
+        progress.loss_sum += sums->loss + weight * penalty_sum;
+        progress.weight_sum += weight;
+        progress.steps = steps_before + steps;
+        progress.rows += rows.count;
+        end.last_loss = loss;
+        end.stop = condition_met(plan, progress.steps);
         if (plan.reports != nullptr) {
           plan.reports->push_back({sums->loss / weight, penalty_sum, weight * plan.weight_unit});
         }
       }
       interrupted = !pace.meet();
-      goes_on = !interrupted && !outcome.stop;
+      goes_on = !interrupted && !end.stop;
     }
-    worker.wait();  // nobody reads growth, measured or outcome any more
+    worker.wait();  // nobody reads growth, measured or progress any more
     if (worker.index != 0) return;
-    if (interrupted) outcome.stop = StopReason::interrupted;
-    outcome.visited = first;
+    if (interrupted) end.stop = StopReason::interrupted;
+    progress.visited = first;
     growth = guard.growth();
     measured = guard.measured();
     ended = !goes_on;
   };
 
-  while (!ended && outcome.visited < plan.rows.count) {
-    const std::size_t steps_before = outcome.steps;
+  while (!ended && progress.visited < plan.rows.count) {
+    const std::size_t steps_before = progress.steps;
     const std::size_t most_steps = tuner.pieces();
     const Clock::time_point begin = Clock::now();
     engine.share_out(tuner.workers());
     core::run_team(tuner.workers(),
                    [&](const core::Worker& worker) { run_stretch(worker, most_steps); });
     const std::chrono::duration<double> seconds = Clock::now() - begin;
-    tuner.record(outcome.steps - steps_before, seconds.count());
+    tuner.record(progress.steps - steps_before, seconds.count());
   }
-  return outcome;
+  return end;
 }
 
 template bool takes_long<float>(const engine::CpuEngine<float>&, std::size_t);
 template bool takes_long<double>(const engine::CpuEngine<double>&, std::size_t);
-template EpochOutcome run_steps<float>(engine::CpuEngine<float>&, const EpochPlan&,
-                                       const Optimizer&, float*, float* const (&)[2], float*,
-                                       core::TeamTuner&, engine::GrowthBound&);
-template EpochOutcome run_steps<double>(engine::CpuEngine<double>&, const EpochPlan&,
-                                        const Optimizer&, double*, double* const (&)[2], double*,
-                                        core::TeamTuner&, engine::GrowthBound&);
+template StretchEnd run_steps<float>(engine::CpuEngine<float>&, const EpochPlan&, const Optimizer&,
+                                     float*, float* const (&)[2], float*, core::TeamTuner&,
+                                     engine::GrowthBound&, EpochProgress&);
+template StretchEnd run_steps<double>(engine::CpuEngine<double>&, const EpochPlan&,
+                                      const Optimizer&, double*, double* const (&)[2], double*,
+                                      core::TeamTuner&, engine::GrowthBound&, EpochProgress&);
 
 }  // namespace descend::trainer

@@ -24,27 +24,33 @@ struct EpochPlan {
   engine::Examples examples;
   engine::Rows rows;         ///< in visiting order
   std::size_t batch_rows;    ///< the last minibatch may be shorter
-  std::size_t steps_before;  ///< of the trainer: the next step is number steps_before + 1
+  std::size_t steps_before;  ///< of the trainer, before the epoch: its first is steps_before + 1
   const engine::DropoutKey* dropout;
   engine::Penalty penalty;
   bool divide_penalty;                   ///< by the minibatch's sum of weights
   double weight_unit;                    ///< what the weights of `examples` are given in
-  std::vector<StepReport>* reports;      ///< null, or with room for one a step
+  std::vector<StepTerms>* reports;       ///< null, or with room for one a step
   std::optional<std::size_t> max_steps;  ///< of this epoch
   std::optional<Clock::time_point> deadline;
   core::InterruptPoll* interrupt;
   std::unique_lock<core::SharedMutex>* lock;  ///< the network's; let go while asking
 };
 
-struct EpochOutcome {
+/// What the steps of an epoch gave so far.
+struct EpochProgress {
   double loss_sum = 0.0;    ///< of the rows visited, each weighted, and its steps' penalties
   double weight_sum = 0.0;  ///< of the rows visited
   std::size_t steps = 0;
   std::size_t rows = 0;
-  std::size_t visited = 0;         ///< of the plan's rows, those of minibatches without weight too
-  std::optional<StopReason> stop;  ///< what ended it early
-  std::optional<double> non_finite_loss;  ///< the loss after `steps` steps, not updated from
-  bool overflow = false;                  ///< of the update after `steps` steps, not applied
+  std::size_t visited = 0;  ///< of the plan's rows, those of minibatches without weight too
+};
+
+/// How a call of run_steps ended.
+struct StretchEnd {
+  std::optional<StopReason> stop;         ///< what ended it before the plan's last row
+  std::optional<double> non_finite_loss;  ///< the loss after the last step, not updated from
+  bool overflow = false;                  ///< of the update after the last step, not applied
+  double last_loss = 0.0;                 ///< of the last step, its penalty included
 };
 
 /// Whether the gradient of a step of so many rows stands in memory, block after block, so that it
@@ -52,12 +58,12 @@ struct EpochOutcome {
 template <class T>
 bool takes_long(const engine::CpuEngine<T>& engine, std::size_t rows);
 
-/// Runs the plan's steps with the tuner's threads, changing theta and the optimizer's state, which
-/// stay finite. `gradient` is of theta's size where a step takes long. `growth` is that of all
-/// steps the state has seen.
+/// Runs the plan's steps from where `progress` stands with the tuner's threads, changing theta and
+/// the optimizer's state, which stay finite. `gradient` is of theta's size where a step takes long.
+/// `growth` is that of all steps the state has seen.
 template <class T>
-EpochOutcome run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
-                       const Optimizer& optimizer, T* theta, T* const (&state)[2], T* gradient,
-                       core::TeamTuner& tuner, engine::GrowthBound& growth);
+StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
+                     const Optimizer& optimizer, T* theta, T* const (&state)[2], T* gradient,
+                     core::TeamTuner& tuner, engine::GrowthBound& growth, EpochProgress& progress);
 
 }  // namespace descend::trainer

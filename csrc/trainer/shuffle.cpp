@@ -26,19 +26,24 @@ std::uint32_t bounded(core::PhiloxStream& stream, std::uint32_t bound) {
 }  // namespace
 
 // The algorithm of Fisher & Yates, in the form of Durstenfeld (1964).
-void shuffle(std::size_t rows, std::uint64_t seed, std::uint64_t epoch,
+void shuffle(const char* where, std::size_t rows, core::PhiloxStream& stream,
              std::vector<std::size_t>& order) {
   if (rows > std::numeric_limits<std::uint32_t>::max()) {
-    throw core::invalid("Trainer: cannot shuffle ", rows, " rows; expected at most ",
+    throw core::invalid(where, ": cannot shuffle ", rows, " rows; expected at most ",
                         std::numeric_limits<std::uint32_t>::max(),
-                        ". Pass an order, or train without shuffling.");
+                        ". Take fewer at a time, or leave them in their order.");
   }
   order.resize(rows);
   std::iota(order.begin(), order.end(), std::size_t{0});
-  core::PhiloxStream stream(seed, static_cast<std::uint32_t>(epoch), core::kShuffleStream);
   for (std::size_t i = rows; i-- > 1;) {
     std::swap(order[i], order[bounded(stream, static_cast<std::uint32_t>(i + 1))]);
   }
+}
+
+void shuffle(std::size_t rows, std::uint64_t seed, std::uint64_t epoch,
+             std::vector<std::size_t>& order) {
+  core::PhiloxStream stream(seed, static_cast<std::uint32_t>(epoch), core::kShuffleStream);
+  shuffle("Trainer", rows, stream, order);
 }
 
 }  // namespace descend::trainer

@@ -24,6 +24,7 @@ from descend.layers import Dense, Dropout
 from descend.locations import get_cmake_dir, get_include
 from descend.network import Network
 from descend.progress import EpochReport
+from descend.splits import k_fold, train_test_split
 from descend.stop import Stop
 from descend.trainer import Trainer
 
@@ -46,11 +47,13 @@ __all__ = [
     "get_cmake_dir",
     "get_include",
     "initializers",
+    "k_fold",
     "losses",
     "metric",
     "metrics",
     "ops",
     "optimizers",
+    "train_test_split",
 ]
 
 

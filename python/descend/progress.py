@@ -23,6 +23,8 @@ class EpochReport:
         Mean training loss over the rows visited.
     validation_loss : float or None
         Loss on the validation rows after the epoch, where they were given.
+    learning_rate : float
+        Of the epoch's last step.
     rows : int
         Rows visited in this epoch.
     steps : int
@@ -34,6 +36,7 @@ class EpochReport:
     epoch: int
     loss: float
     validation_loss: float | None
+    learning_rate: float
     rows: int
     steps: int
     seconds: float

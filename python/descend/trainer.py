@@ -127,7 +127,8 @@ class Trainer(_core.Trainer):
             If the loss of a step is NaN or infinite, or its update would overflow. That step is
             not applied: parameters, optimizer state and ``steps`` are those of the step before
             (with ``patience``, the best parameters are restored), and ``epoch`` counts the epoch
-            that ended so.
+            that ended so. An exception of ``progress``, and Ctrl-C, leave the same; the next call
+            begins a new epoch.
         """
         validation_X, validation_y = _pair(validation_data)
         if not isinstance(stop, Stop | None):

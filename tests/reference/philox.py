@@ -16,6 +16,7 @@ SHUFFLE = 1 << 24
 WEIGHTS = 2 << 24
 EPOCH_DROPOUT = 3 << 24
 STEP_DROPOUT = 4 << 24
+SPLIT = 5 << 24
 
 
 def philox4x32(counter, key):

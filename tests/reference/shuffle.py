@@ -20,11 +20,16 @@ def _words(stream):
         yield from stream.take(4096).tolist()
 
 
-def permutation(rows, seed, epoch):
-    """Return the order in which ``epoch`` (from 0) visits ``rows`` rows."""
-    words = _words(Stream(seed, epoch, SHUFFLE))
+def shuffled(rows, stream):
+    """Return 0 .. rows - 1 in the order that the words of a stream give."""
+    words = _words(stream)
     order = list(range(rows))
     for i in range(rows - 1, 0, -1):
         j = _bounded(words, i + 1)
         order[i], order[j] = order[j], order[i]
-    return np.array(order, np.int64)
+    return order
+
+
+def permutation(rows, seed, epoch):
+    """Return the order in which ``epoch`` (from 0) visits ``rows`` rows."""
+    return np.array(shuffled(rows, Stream(seed, epoch, SHUFFLE)), np.int64)

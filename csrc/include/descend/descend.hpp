@@ -11,5 +11,6 @@
 #include "descend/network.hpp"
 #include "descend/ops.hpp"
 #include "descend/optimizer.hpp"
+#include "descend/split.hpp"
 #include "descend/stop.hpp"
 #include "descend/trainer.hpp"

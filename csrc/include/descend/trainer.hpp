@@ -17,6 +17,10 @@
 
 namespace descend {
 
+namespace trainer {
+class State;
+}
+
 /// The loss of a step was NaN or infinite, or its update would have made a parameter or the
 /// optimizer's state so. That update was not applied.
 class NonFiniteLoss : public std::runtime_error {
@@ -41,11 +45,21 @@ struct TrainerOptions {
   bool divide_penalty = false;
 };
 
-/// What one step of an epoch gave, before its update.
-struct StepReport {
+/// The terms of one step's loss, before its update.
+struct StepTerms {
   double loss;     ///< J of the minibatch, without the penalty
   double penalty;  ///< divided where divide_penalty says so
   double weight;   ///< the minibatch's sum of weights
+};
+
+/// What one step of a run gave.
+struct StepReport {
+  std::size_t step;      ///< from 1, over the trainer's life
+  std::size_t epoch;     ///< from 1, over the trainer's life: the one at work
+  double loss;           ///< of the step's minibatch before the update, its penalty included
+  double learning_rate;  ///< of the step
+  std::size_t rows;      ///< visited in this epoch so far
+  double seconds;        ///< of this run so far
 };
 
 /// What one finished epoch gave.
@@ -53,9 +67,10 @@ struct EpochReport {
   std::size_t epoch;  ///< from 1, over the trainer's life
   double loss;
   std::optional<double> validation_loss;
-  std::size_t rows;   ///< visited in this epoch
-  std::size_t steps;  ///< in this run so far
-  double seconds;     ///< of this run so far
+  double learning_rate;  ///< of the epoch's last step
+  std::size_t rows;      ///< visited in this epoch
+  std::size_t steps;     ///< in this run so far
+  double seconds;        ///< of this run so far
 };
 
 struct FitOptions {
@@ -64,9 +79,16 @@ struct FitOptions {
   ConstVectorView sample_weight{};      ///< empty or (rows), finite, >= 0, not all 0
   ConstMatrixView validation_inputs{};  ///< empty, or (rows, inputs)
   Targets validation_targets{};
-  /// Called after each epoch but an interrupted one, outside every lock; false ends the run as
-  /// interrupted.
+  /// Called after each epoch but an interrupted one; false ends the run as interrupted.
+  ///
+  /// This one and on_step are called from the calling thread between two steps, outside every lock.
+  /// They may use the network, read the trainer and set its learning rate; a call that trains
+  /// throws std::runtime_error. An exception of theirs ends the run and is fit's own.
   std::function<bool(const EpochReport&)> on_epoch{};
+  /// Called after each step whose number, Trainer::steps(), is a multiple of every_n_steps, but an
+  /// interrupted one; false ends the run, and its epoch, as interrupted.
+  std::function<bool(const StepReport&)> on_step{};
+  std::size_t every_n_steps = 1;  ///< >= 1
   /// Asked every few milliseconds from the calling thread, which may then use the network; true
   /// ends the run as interrupted.
   std::function<bool()> interrupted{};
@@ -85,7 +107,7 @@ struct History {
 /// Not for two threads at once: a call during a call throws std::runtime_error. Every call
 /// checks its data first and throws std::invalid_argument, changing nothing, where they do not
 /// fit; throws NonFiniteLoss where a step's loss or update is not finite, keeping parameters,
-/// optimizer state and steps() of the step before. epoch() then counts the epoch that ended so.
+/// optimizer state and steps() of the step before. An epoch that ends so is counted by epoch().
 /// Data of any element type are read where they stand, a minibatch at a time, and once before for
 /// the checks, which integers do not need; so they may be larger than memory, in a mapped file.
 class Trainer {
@@ -116,10 +138,10 @@ class Trainer {
 
   /// The steps of the last run_epoch() or step(), in their order; those of an epoch that was
   /// interrupted or ended in an exception up to there.
-  std::vector<StepReport> last_steps() const;
+  std::vector<StepTerms> last_steps() const;
 
-  /// The optimizer with the learning rate in use, which may be set between two calls: from the
-  /// next step on. Throws std::invalid_argument where the rate is not positive.
+  /// The optimizer with the learning rate in use, which may be set between two calls and in a
+  /// callback: from the next step on. Throws std::invalid_argument where the rate is not positive.
   const Optimizer& optimizer() const;
   void set_learning_rate(double learning_rate);
 
@@ -132,12 +154,11 @@ class Trainer {
 
   /// The network trained, sharing its parameters.
   Network network() const;
-  std::size_t epoch() const;  ///< epochs begun so far
+  std::size_t epoch() const;  ///< epochs that ended so far, those ended early among them
   std::size_t steps() const;  ///< optimizer steps done so far
 
  private:
-  class State;
-  std::unique_ptr<State> state_;
+  std::unique_ptr<trainer::State> state_;
 };
 
 }  // namespace descend

@@ -581,7 +581,7 @@ class Trainer:
     @property
     def epoch(self) -> int:
         """
-        Epochs begun so far.
+        Epochs that ended so far, those ended early among them.
         """
     @property
     def l1(self) -> float:
@@ -604,7 +604,7 @@ class Trainer:
     @property
     def learning_rate(self) -> float:
         """
-        The learning rate from the next step on; may be set between two calls.
+        The learning rate from the next step on; may be set between two calls and in a callback.
         """
     @learning_rate.setter
     def learning_rate(self, arg1: typing.Any) -> None:
@@ -645,6 +645,10 @@ class Trainer:
         """
         Optimizer steps done so far.
         """
+def _fold_rows(rows: typing.SupportsInt | typing.SupportsIndex, folds: typing.Any, seed: typing.Any, classes: typing.Any) -> list:
+    ...
+def _train_test_rows(rows: typing.SupportsInt | typing.SupportsIndex, test_rows: typing.SupportsInt | typing.SupportsIndex, seed: typing.Any, classes: typing.Any) -> tuple:
+    ...
 def activations() -> list[str]:
     """
     Names of the activation functions.

@@ -1,0 +1,13 @@
+// One run of fit(): epochs, validation, stopping conditions, and the caller's functions.
+#pragma once
+
+#include "descend/trainer.hpp"
+#include "trainer/state.hpp"
+
+namespace descend::trainer {
+
+/// Trainer::fit. Throws core::Interrupted where it is interrupted before it has changed anything.
+History fit(State& state, const ConstMatrixView& inputs, const Targets& targets,
+            const FitOptions& options);
+
+}  // namespace descend::trainer

@@ -1,0 +1,58 @@
+#include "trainer/run_record.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <shared_mutex>
+
+#include "kernels/dispatch.hpp"
+
+namespace descend::trainer {
+
+Snapshot::Snapshot(const network::State& network) {
+  network::with_type(network.spec.dtype, [&](auto zero) {
+    theta_ = core::AlignedBuffer<decltype(zero)>(network.layout.size);
+  });
+  take(network);
+}
+
+void Snapshot::take(const network::State& network) {
+  network::with_type(network.spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    auto& theta = std::get<core::AlignedBuffer<T>>(theta_);
+    const std::shared_lock lock(network.mutex);
+    std::copy_n(network.theta<T>(), theta.size(), theta.data());
+  });
+}
+
+void Snapshot::restore(network::State& network) const {
+  network::with_type(network.spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const auto& theta = std::get<core::AlignedBuffer<T>>(theta_);
+    const std::unique_lock lock(network.mutex);
+    std::copy_n(theta.data(), theta.size(), network.theta<T>());
+  });
+}
+
+double Snapshot::distance(const network::State& network) const {
+  return network::with_type(network.spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const auto& theta = std::get<core::AlignedBuffer<T>>(theta_);
+    const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
+    const std::shared_lock lock(network.mutex);
+    return std::sqrt(kernels.squared_distance(theta.size(), network.theta<T>(), theta.data()));
+  });
+}
+
+std::size_t BestParameters::watch(const network::State& network, double loss) {
+  if (loss < lowest) {
+    lowest = loss;
+    epochs_since = 0;
+    parameters.take(network);
+  } else {
+    ++epochs_since;
+  }
+  return epochs_since;
+}
+
+}  // namespace descend::trainer

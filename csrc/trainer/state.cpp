@@ -1,0 +1,315 @@
+#include "trainer/state.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <mutex>
+#include <shared_mutex>
+#include <utility>
+
+#include "core/checks.hpp"
+#include "core/philox.hpp"
+#include "core/thread_team.hpp"
+#include "engine/data_checks.hpp"
+#include "engine/forward_pass.hpp"
+#include "kernels/dispatch.hpp"
+#include "trainer/shuffle.hpp"
+
+namespace descend::trainer {
+
+namespace {
+
+using core::invalid;
+using network::CheckedExamples;
+
+// Longer steps gain by every thread, and trying fewer would take long.
+constexpr double kTunedWork = 1e9;
+
+void check_penalty(const char* what, double value) {
+  // In float32 it multiplies the weights as a float32.
+  if (!(value >= 0 && value <= std::numeric_limits<float>::max())) {
+    throw invalid("Trainer: ", what, " must be at least 0 and within the range of float32, got ",
+                  value, ".");
+  }
+}
+
+// What weights are given in: checked ones are scaled by a power of two, so that the largest is in
+// [1/2, 1).
+double weight_unit(ConstVectorView given, const double* checked) {
+  if (checked == nullptr) return 1.0;
+  std::size_t row = 0;
+  while (checked[row] < 0.5) ++row;
+  const double weight = given.dtype() == DType::float32
+                            ? static_cast<const float*>(given.data())[row]
+                            : static_cast<const double*>(given.data())[row];
+  return weight / checked[row];
+}
+
+}  // namespace
+
+State::State(std::shared_ptr<network::State> network, Loss loss, Optimizer optimizer,
+             TrainerOptions options)
+    : network_(std::move(network)),
+      loss_(loss),
+      optimizer_(optimizer),
+      options_(options),
+      growth_(optimizer, network_->spec.dtype) {
+  validate(optimizer_);
+  if (options_.batch_size && *options_.batch_size == 0) {
+    throw invalid("Trainer: batch_size must be at least 1 (or none, for all rows), got 0.");
+  }
+  core::check_threads("Trainer", options_.threads);
+  check_penalty("l2", options_.l2);
+  check_penalty("l1", options_.l1);
+  network::with_type(network_->spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    memory_ = Memory<T>{};
+    for (std::size_t i = 0; i < state_vectors(optimizer_); ++i) {
+      memory<T>().state[i] = core::AlignedBuffer<T>(network_->layout.size);
+    }
+  });
+  drops_ = network_->spec.input_dropout > 0;
+  for (const Dense& layer : network_->spec.layers) drops_ = drops_ || layer.dropout > 0;
+}
+
+State::Busy::Busy(const char* where, State& state, bool callbacks_may) : state_(state) {
+  const bool in_callback = state.callback_thread_.load() == std::this_thread::get_id();
+  holds_ = !(callbacks_may && in_callback);
+  if (holds_ && state_.busy_.exchange(true)) {
+    throw std::runtime_error(
+        core::text(where,
+                   ": this trainer is already at work in another call; wait for its end or use "
+                   "one trainer a thread."));
+  }
+}
+
+std::size_t State::batch_rows(std::size_t rows) const {
+  return std::min(rows, options_.batch_size.value_or(rows));
+}
+
+void State::reserve(std::size_t batch_rows) {
+  const std::size_t block_rows = std::min(batch_rows, engine::kBlockRows);
+  const double work = core::step_work(block_rows, network_->layout.count);
+  const int workers = core::team_size(options_.threads, work);
+  if (workers != most_workers_ || block_rows != tuned_rows_) {
+    most_workers_ = workers;
+    tuned_rows_ = block_rows;
+    tuner_ = core::TeamTuner(workers, options_.threads == 0 && work < kTunedWork);
+  }
+  network::with_type(network_->spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    Memory<T>& memory = this->memory<T>();
+    if (memory.engine == nullptr || memory.engine->block_rows() < block_rows ||
+        memory.engine_workers < workers) {
+      memory.engine = std::make_unique<engine::CpuEngine<T>>(network_->spec, network_->layout,
+                                                             loss_, block_rows, workers);
+      memory.engine_workers = workers;
+    }
+    if (takes_long(*memory.engine, batch_rows) && memory.gradient.size() == 0) {
+      memory.gradient = core::AlignedBuffer<T>(network_->layout.size);
+    }
+  });
+}
+
+StretchEnd State::run(const char* where, EpochPlan plan, EpochProgress& progress) {
+  const std::size_t steps_before = progress.steps;
+  plan.steps_before = steps_ - steps_before;
+  const StretchEnd end = network::with_type(network_->spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    Memory<T>& memory = this->memory<T>();
+    T* const state[2] = {memory.state[0].data(), memory.state[1].data()};
+    T* const theta = network_->theta<T>();
+    std::unique_lock lock(network_->mutex);
+    plan.lock = &lock;
+    return run_steps<T>(*memory.engine, plan, optimizer_, theta, state, memory.gradient.data(),
+                        tuner_, growth_, progress);
+  });
+  steps_ += progress.steps - steps_before;
+  if (end.overflow || end.non_finite_loss) {
+    const std::size_t step = steps_ + 1, epoch = epoch_ + (epoch_at_work_ ? 1 : 0);
+    const char* what = "the update";
+    std::string found = core::text("overflows ", name(network_->spec.dtype));
+    if (end.non_finite_loss) {
+      what = "the loss";
+      found = std::isnan(*end.non_finite_loss) ? "is nan" : "is inf";
+    }
+    throw NonFiniteLoss(
+        core::text(where, ": ", what, " of step ", step, " (epoch ", epoch, ") ", found,
+                   "; the parameters are those after step ", steps_.load(),
+                   ". A lower learning rate or inputs and targets nearer to 1 may help."));
+  }
+  return end;
+}
+
+std::optional<double> State::mean_loss(const CheckedExamples& examples,
+                                       core::InterruptPoll& interrupt) const {
+  std::shared_lock lock(network_->mutex);
+  // What is asked, such as a signal's handler, may use the network.
+  const auto goes_on = [&] {
+    if (!interrupt.due(Clock::now())) return true;
+    lock.unlock();
+    const bool interrupted = interrupt.ask();
+    lock.lock();
+    return !interrupted;
+  };
+  return network::with_type(network_->spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    return engine::mean_loss<T>(network_->spec, network_->layout,
+                                std::as_const(*network_).theta<T>(), examples.view(), loss_,
+                                options_.threads, goes_on);
+  });
+}
+
+EpochPlan State::plan(const CheckedExamples& examples, ConstVectorView sample_weight,
+                      const std::vector<std::size_t>* order, core::InterruptPoll& interrupt) {
+  const std::size_t rows = examples.rows();
+  EpochPlan plan{};
+  plan.examples = examples.view();
+  plan.rows = order == nullptr ? engine::Rows{nullptr, 0, rows}
+                               : engine::Rows{order->data(), 0, order->size()};
+  plan.batch_rows = batch_rows(plan.rows.count);
+  dropout_ = {options_.seed, core::kDropoutStream, epoch_, 0};
+  plan.dropout = drops_ ? &dropout_ : nullptr;
+  plan.penalty = {options_.l2, options_.l1};
+  plan.divide_penalty = options_.divide_penalty;
+  plan.weight_unit = weight_unit(sample_weight, examples.weights());
+  plan.interrupt = &interrupt;
+  return plan;
+}
+
+// Has the plan's steps reported in last_steps().
+void State::report_steps(EpochPlan& plan) {
+  reports_.clear();
+  reports_.reserve((plan.rows.count + plan.batch_rows - 1) / plan.batch_rows);
+  plan.reports = &reports_;
+}
+
+std::vector<StepTerms> State::last_steps() {
+  const BetweenSteps between("Trainer.last_steps", *this);
+  return reports_;
+}
+
+double State::learning_rate() const {
+  return std::visit([](const auto& rule) { return rule.learning_rate; }, optimizer_);
+}
+
+// Batch gradient descent sums over all rows whatever their order.
+const std::vector<std::size_t>* State::shuffled(std::size_t rows) {
+  if (!options_.shuffle || !options_.batch_size) return nullptr;
+  shuffle(rows, options_.seed, epoch_, order_);
+  return &order_;
+}
+
+void State::set_learning_rate(double learning_rate) {
+  const BetweenSteps between("Trainer.learning_rate", *this);
+  Optimizer changed = optimizer_;
+  std::visit([&](auto& rule) { rule.learning_rate = learning_rate; }, changed);
+  validate(changed);
+  optimizer_ = changed;
+  growth_.use(optimizer_);
+}
+
+template <class View>
+void State::check_optimizer_state(const char* where, const std::vector<View>& vectors) const {
+  if (vectors.size() != state_vectors(optimizer_)) {
+    throw invalid(where, ": got ", vectors.size(), " vectors, but ", name(optimizer_),
+                  " with these settings keeps ", state_vectors(optimizer_), ".");
+  }
+  for (const View& vector : vectors) {
+    if (vector.size() != network_->layout.count || vector.dtype() != network_->spec.dtype) {
+      throw invalid(where, ": a vector has ", vector.size(), " elements of ", name(vector.dtype()),
+                    ", but the network has ", network_->layout.count, " parameters of ",
+                    name(network_->spec.dtype), ".");
+    }
+  }
+}
+
+void State::get_optimizer_state(const std::vector<VectorView>& vectors) {
+  constexpr const char* kWhere = "Trainer.optimizer_state";
+  const BetweenSteps between(kWhere, *this);
+  check_optimizer_state(kWhere, vectors);
+  network::with_type(network_->spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for (std::size_t i = 0; i < vectors.size(); ++i) {
+      engine::to_canonical(network_->layout, memory<T>().state[i].data(),
+                           static_cast<T*>(vectors[i].data()));
+    }
+  });
+}
+
+void State::set_optimizer_state(std::size_t steps, const std::vector<ConstVectorView>& vectors) {
+  constexpr const char* kWhere = "Trainer.optimizer_state";
+  const Busy busy(kWhere, *this);
+  check_optimizer_state(kWhere, vectors);
+  for (const ConstVectorView& vector : vectors) {
+    engine::check_finite(kWhere, "a vector", {vector.data(), vector.dtype(), 1, vector.size()},
+                         network_->spec.dtype, {});
+  }
+  network::with_type(network_->spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
+    for (std::size_t i = 0; i < vectors.size(); ++i) {
+      T* const state = memory<T>().state[i].data();
+      engine::from_canonical(network_->layout, static_cast<const T*>(vectors[i].data()), state);
+      const std::size_t size = network_->layout.size;
+      growth_.state_within(kernels.absolute_sum(1, size, state, size));
+    }
+  });
+  steps_ = steps;
+}
+
+double State::step(const ConstMatrixView& inputs, const Targets& targets,
+                   ConstVectorView sample_weight, const std::function<bool()>& interrupted) {
+  constexpr const char* kWhere = "Trainer.step";
+  const Busy busy(kWhere, *this);
+  core::InterruptPoll interrupt(interrupted);
+  const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight,
+                                 {options_.threads, &interrupt});
+  reserve(examples.rows());
+  EpochPlan plan = this->plan(examples, sample_weight, nullptr, interrupt);
+  plan.batch_rows = examples.rows();
+  report_steps(plan);
+  dropout_.purpose = core::kStepDropoutStream;
+  dropout_.index = steps_;
+  EpochProgress progress;
+  run(kWhere, plan, progress);
+  return progress.loss_sum / progress.weight_sum;
+}
+
+double State::run_epoch(const ConstMatrixView& inputs, const Targets& targets,
+                        const std::vector<std::size_t>* order, ConstVectorView sample_weight,
+                        const std::function<bool()>& interrupted) {
+  constexpr const char* kWhere = "Trainer.run_epoch";
+  const Busy busy(kWhere, *this);
+  core::InterruptPoll interrupt(interrupted);
+  const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight,
+                                 {options_.threads, &interrupt});
+  if (order != nullptr) {
+    if (order->empty()) {
+      throw invalid(kWhere, ": order is empty, expected at least one row index.");
+    }
+    double weight = 0.0;
+    for (std::size_t i = 0; i < order->size(); ++i) {
+      if ((*order)[i] >= examples.rows()) {
+        throw invalid(kWhere, ": order has row index ", (*order)[i], " at place ", i,
+                      ", but X has ", examples.rows(), " rows: indices are 0 to ",
+                      examples.rows() - 1, ".");
+      }
+      weight += examples.weights() == nullptr ? 1.0 : examples.weights()[(*order)[i]];
+    }
+    if (weight == 0.0) {
+      throw invalid(kWhere,
+                    ": every row in order has a sample_weight of 0, expected a sum above 0.");
+    }
+  }
+  reserve(batch_rows(order == nullptr ? examples.rows() : order->size()));
+  EpochPlan plan = this->plan(examples, sample_weight,
+                              order == nullptr ? shuffled(examples.rows()) : order, interrupt);
+  report_steps(plan);
+  const EpochAtWork epoch(*this);
+  EpochProgress progress;
+  run(kWhere, plan, progress);
+  return progress.loss_sum / progress.weight_sum;
+}
+
+}  // namespace descend::trainer

@@ -1,0 +1,63 @@
+// The bounds that spare a run the trial of its updates: with a penalty too, they hold for long.
+#include "engine/growth_bound.hpp"
+
+#include <cmath>
+#include <cstdint>
+#include <initializer_list>
+
+#include "check.hpp"
+#include "descend/optimizer.hpp"
+#include "engine/cpu_engine.hpp"
+
+namespace engine = descend::engine;
+
+namespace {
+
+void test_the_penalty_bounds_its_gradient() {
+  for (const double l2 : {0.0, 1e-30, 5e-7, 0.3, 1e10}) {
+    for (const double l1 : {0.0, 1e-3, 7.0}) {
+      const engine::Penalty penalty = {l2, l1};
+      for (const double w : {0.0, 1e-20, 0.25, -3.0, 1e15}) {
+        const double sum = 0.5 * l2 * w * w + l1 * std::abs(w);
+        CHECK(penalty.gradient_bound(sum) >= l2 * std::abs(w) + l1);
+      }
+    }
+  }
+}
+
+// As of scikit-learn's defaults: no step of such a run has to be tried.
+template <class Optimizer>
+void test_a_penalised_run_stays_within_its_bounds(const Optimizer& optimizer) {
+  const engine::Penalty penalty = {1e-4 / 200, 0.0};
+  const double gradient = 1e6, penalty_sum = 1.0;
+  for (const descend::DType dtype : {descend::DType::float32, descend::DType::float64}) {
+    engine::GrowthBound growth(optimizer, dtype);
+    growth.parameters_within(1e4);
+    for (std::uint64_t step = 1; step <= 20000; ++step) {
+      if (!growth.take_step(gradient + penalty.gradient_bound(penalty_sum), step)) {
+        CHECK(step == 0);
+        return;
+      }
+    }
+  }
+}
+
+void test_a_gradient_beyond_the_range_is_no_safe_step() {
+  engine::GrowthBound growth(descend::SGD{}, descend::DType::float32);
+  growth.parameters_within(1.0);
+  CHECK(growth.take_step(1.0, 1));
+  CHECK(!growth.take_step(1e38, 2));
+  CHECK(!growth.take_step(std::nan(""), 3));
+}
+
+}  // namespace
+
+int main() {
+  test_the_penalty_bounds_its_gradient();
+  test_a_penalised_run_stays_within_its_bounds(descend::Adam{});
+  test_a_penalised_run_stays_within_its_bounds(descend::AdaGrad{});
+  test_a_penalised_run_stays_within_its_bounds(descend::RMSProp{});
+  test_a_penalised_run_stays_within_its_bounds(descend::SGD{});
+  test_a_gradient_beyond_the_range_is_no_safe_step();
+  return check_result();
+}
