@@ -1,4 +1,4 @@
-"""The command line: ``descend train``, ``predict``, ``evaluate``, ``info``.
+"""The command line: ``descend train``, ``resume``, ``predict``, ``evaluate``, ``info``.
 
 `Model` reads in Python what ``descend train`` wrote.
 """
@@ -9,13 +9,18 @@ import os
 import sys
 from collections.abc import Sequence
 
-from descend.cli import arguments, evaluate, info, predict, train
+from descend.cli import arguments, evaluate, info, predict, resume, train
 from descend.cli.errors import CommandError
 from descend.cli.model import Model
 
 __all__ = ["Model", "main"]
 
-_COMMANDS = {"train": train.run, "predict": predict.run, "evaluate": evaluate.run}
+_COMMANDS = {
+    "train": train.run,
+    "resume": resume.run,
+    "predict": predict.run,
+    "evaluate": evaluate.run,
+}
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
@@ -24,7 +29,9 @@ _BROKEN_PIPE = 141
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0, 1 for bad data, 2 for bad usage."""
     parser = arguments.parser()
-    chosen = parser.parse_args(argv)
+    command_line = list(sys.argv[1:] if argv is None else argv)
+    chosen = parser.parse_args(command_line)
+    chosen.command_line = command_line
     try:
         if chosen.fact:
             info.show(chosen.fact)
