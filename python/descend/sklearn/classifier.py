@@ -284,6 +284,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self.classes_ = self._label_binarizer.classes_
         else:
             self._check_classes(unique_labels(y))
+        if self._label_binarizer.y_type_ == "multiclass":
+            return X, np.searchsorted(self.classes_, y)  # places in classes_
         return X, self._label_binarizer.transform(y).astype(bool)
 
     def _check_classes(self, classes: Array) -> None:
@@ -322,6 +324,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         of_classes = compute_sample_weight(self.class_weight, y)
         return of_classes if sample_weight is None else of_classes * sample_weight
 
+    def _outputs_for(self, y: Array) -> int:
+        return len(self.classes_) if self._label_binarizer.y_type_ == "multiclass" else y.shape[1]
+
     def _out_activation(self) -> str:
         return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
 
@@ -332,10 +337,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         )
 
     def _targets(self, y: Array, dtype: str) -> Array:
-        if self.out_activation_ == "softmax":
-            labels: Array = y.argmax(axis=1).astype(np.int32)
-            return labels
-        return y.astype(dtype)
+        return y.ravel() if self.out_activation_ == "softmax" else y.astype(dtype)
 
     def _outputs(self, z: Array) -> Array:
         outputs: Array = softmax(z, axis=1) if self.out_activation_ == "softmax" else expit(z)
@@ -350,7 +352,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return labels
 
     def _validation_targets(self, y: Array) -> Array:
-        targets: Array = self._label_binarizer.inverse_transform(y)
+        targets: Array = (
+            self.classes_.take(y.ravel())
+            if self.out_activation_ == "softmax"
+            else self._label_binarizer.inverse_transform(y)
+        )
         return targets
 
     def _score_rows(self, outputs: Array, y: Array, sample_weight: Array | None) -> float:
