@@ -208,12 +208,6 @@ void set_parameters(Network& network, const py::sequence& layers) {
   network.set_parameters(view);
 }
 
-// What os.fspath makes of a path, in the file system's encoding.
-std::string path_argument(py::handle path) {
-  const py::object encoded = py::module_::import("os").attr("fsencode")(path);
-  return encoded.cast<std::string>();
-}
-
 py::list layer_tuples(const Network& network) {
   py::list layers;
   for (const Dense& layer : network.spec().layers) {

@@ -376,6 +376,11 @@ class Network:
         """
         A copy, parameters included.
         """
+    @typing.overload
+    def __init__(self, trainer: Trainer) -> None:
+        """
+        The network that a trainer trains, sharing its parameters.
+        """
     def load_parameters(self, path: typing.Any) -> None:
         """
         Read the parameters of a file whose layers and dtype are this network's.
@@ -513,10 +518,23 @@ class Trainer:
     """
     Trains a network: minibatches, epochs, stopping conditions.
     """
+    @typing.overload
     def __init__(self, network: Network, loss: typing.Any, optimizer: typing.Any, batch_size: typing.Any, shuffle: typing.Any, seed: typing.Any, threads: typing.Any, l2: typing.Any, l1: typing.Any, divide_penalty: typing.Any) -> None:
         ...
+    @typing.overload
+    def __init__(self, path: typing.Any, threads: typing.Any) -> None:
+        """
+        The trainer in a file.
+        """
     def _fit(self, X: typing.Any, y: typing.Any, epochs: typing.Any, sample_weight: typing.Any, validation_X: typing.Any, validation_y: typing.Any, stop: dict, on_epoch: typing.Any) -> dict:
         ...
+    def discard_run(self) -> None:
+        """
+        Give up the unfinished run of a loaded trainer.
+        
+        The next ``fit`` begins a run of its own with a new epoch. Parameters and optimizer stay as they
+        are; without an unfinished run nothing changes.
+        """
     def run_epoch(self, X: typing.Any, y: typing.Any, order: typing.Any = None, sample_weight: typing.Any = None) -> float:
         """
         Run one epoch of minibatches.
@@ -544,6 +562,27 @@ class Trainer:
             If the loss of a step is NaN or infinite, or its update would overflow. That step is not
             applied: parameters, optimizer state and ``steps`` are those of the step before.
         """
+    def save(self, path: typing.Any) -> None:
+        """
+        Write the trainer as it stands to one file, replacing it atomically.
+        
+        The file holds parameters, loss, settings, optimizer and its state, ``epoch`` and ``steps``; saved
+        by a callback of ``fit``, the run at work too: its history, the best parameters of ``patience``,
+        the position within the epoch. ``Trainer.load`` goes on from there to the same bits. It is a
+        safetensors file, of which ``Network.load`` reads the network. ``threads`` and ``last_steps`` are
+        left out.
+        
+        Parameters
+        ----------
+        path : str or path
+        
+        Raises
+        ------
+        OSError
+            If the file cannot be written; an earlier file stays as it was.
+        RuntimeError
+            If the trainer is at work in another thread; save from a callback.
+        """
     def step(self, X: typing.Any, y: typing.Any, sample_weight: typing.Any = None) -> float:
         """
         Apply one optimizer step to a single minibatch.
@@ -568,6 +607,9 @@ class Trainer:
         FloatingPointError
             If the loss is NaN or infinite, or the update would overflow; nothing changes then.
         """
+    @property
+    def _unfinished_run(self) -> typing.Any:
+        ...
     @property
     def batch_size(self) -> int | None:
         """
