@@ -142,7 +142,8 @@ class Trainer(_core.Trainer):
             Real, finite numbers of any type, in memory or a ``numpy.memmap``; never modified.
             Contiguous rows are read where they stand, and converted to the network's dtype
             as they are needed. Arrays of Fortran order or with columns apart, of another byte
-            order, or of long double are copied once.
+            order, or of long double are copied once, as are most data frames; those of pandas,
+            polars and pyarrow are taken here and for every other array.
         y : array_like
             Targets of shape (n_rows, n_outputs), or (n_rows,) where there is one output. For
             ``softmax_cross_entropy`` class indices (n_rows,) or rows of probabilities.
