@@ -7,8 +7,10 @@ PYBIND11_MODULE(_core, module) {
   module.doc() = "The compiled core of descend.";
   register_errors(module);
   register_info(module);
+  register_learning_rate(module);
   register_optimizers(module);
   register_network(module);
+  register_gradient_noise(module);
   register_trainer(module);
   register_ops(module);
   register_metrics(module);

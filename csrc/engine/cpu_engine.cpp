@@ -62,6 +62,9 @@ constexpr std::size_t kScratchPieces = 6;
 template <class T>
 constexpr std::size_t kPieceSize = kPieceRows * kernels::kPanel<T>;
 
+// Rows whose norms are taken at a time.
+constexpr std::size_t kNormRows = 64;
+
 // Weights whose penalty is summed at a time.
 constexpr std::size_t kWeightBlock = 4096;
 
@@ -76,13 +79,13 @@ void draw_mask(const Minibatch& batch, std::size_t layer, double rate, const Row
 }  // namespace
 
 template <class T>
-Update<T> prepare_update(const Optimizer& optimizer, std::uint64_t step, T* theta,
-                         T* const (&state)[2], const Penalty& penalty) {
+Update<T> prepare_update(const Optimizer& optimizer, double learning_rate, std::uint64_t step,
+                         T* theta, T* const (&state)[2], const Penalty& penalty) {
   const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
   const void* hyperparameters =
       std::visit([](const auto& rule) -> const void* { return &rule; }, optimizer);
   const std::size_t rule = optimizer.index();
-  return {rule,  hyperparameters,      kernels.prepare[rule](hyperparameters, step),
+  return {rule,  hyperparameters,      kernels.prepare[rule](hyperparameters, learning_rate, step),
           theta, {state[0], state[1]}, penalty};
 }
 
@@ -236,6 +239,26 @@ double CpuEngine<T>::loss_sum(const Minibatch& batch) const {
     sum += batch.examples.weights[batch.rows[i]] * static_cast<double>(losses_.data()[i]);
   }
   return sum;
+}
+
+template <class T>
+void CpuEngine<T>::row_gradient_norms(const core::Worker& worker, const Minibatch& batch,
+                                      double* squared) const {
+  const core::Share share = worker.share(batch.rows.count);
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const Layer& layer = layers_[l];
+    const LayerLayout& place = layout_.layers[l];
+    const Matrix<T> x = input_of(l, batch);
+    double* const of_layer = squared + l * batch.rows.count;
+    for (std::size_t begin = share.begin; begin < share.end; begin += kNormRows) {
+      const std::size_t rows = std::min(kNormRows, share.end - begin);
+      double of_inputs[kNormRows];
+      kernels_.squared_norms(rows, place.inputs, x.data + begin * x.ld, x.ld, of_inputs);
+      kernels_.squared_norms(rows, place.units, layer.d_z.data() + begin * layer.ld, layer.ld,
+                             of_layer + begin);
+      for (std::size_t i = 0; i < rows; ++i) of_layer[begin + i] *= of_inputs[i] + 1.0;
+    }
+  }
 }
 
 template <class T>
@@ -634,6 +657,22 @@ bool CpuEngine<T>::gradient(const core::Worker& worker, core::Pace& pace, const 
 }
 
 template <class T>
+bool CpuEngine<T>::gradient_of_part(const core::Worker& worker, core::Pace& pace,
+                                    const Minibatch& batch, const core::Share& rows, T* gradient,
+                                    bool accumulate) {
+  const kernels::Sums sums = accumulate ? kernels::Sums::go_on : kernels::Sums::replace;
+  return for_each_piece(
+      worker,
+      [&](const Piece& piece) {
+        add_up(piece, batch, rows, gradient + piece.offset, sums, nullptr);
+      },
+      [&](std::size_t l, double parts) {
+        const double flops = product_flops(rows.size(), layout_.layers[l]);
+        return pace.meet_after(flops / worker.count / parts);
+      });
+}
+
+template <class T>
 bool CpuEngine<T>::updates_long(std::size_t rows) const {
   return 2.0 * static_cast<double>(rows) * static_cast<double>(layout_.count) > kLongUpdateFlops;
 }
@@ -684,9 +723,9 @@ void CpuEngine<T>::update_from(const core::Worker& worker, T* gradient, const Up
                  [&](const Piece& piece) { apply(update, piece, gradient + piece.offset); });
 }
 
-template Update<float> prepare_update<float>(const Optimizer&, std::uint64_t, float*,
+template Update<float> prepare_update<float>(const Optimizer&, double, std::uint64_t, float*,
                                              float* const (&)[2], const Penalty&);
-template Update<double> prepare_update<double>(const Optimizer&, std::uint64_t, double*,
+template Update<double> prepare_update<double>(const Optimizer&, double, std::uint64_t, double*,
                                                double* const (&)[2], const Penalty&);
 template class CpuEngine<float>;
 template class CpuEngine<double>;

@@ -3,16 +3,20 @@
 See ``help(descend.Network)``, ``help(descend.Trainer)`` and the README.
 """
 
-from descend import ops
+from descend import ops, schedules
 from descend._core import (
     SGD,
     AdaGrad,
     Adam,
     AdamW,
+    GradientNoise,
+    LearningRate,
+    NoiseEstimate,
     OptimizerState,
     RMSProp,
     activations,
     build_info,
+    gradient_noise,
     initializers,
     losses,
     metric,
@@ -48,9 +52,12 @@ __all__ = [
     "Dropout",
     "EarlyStopping",
     "EpochReport",
+    "GradientNoise",
     "History",
     "LambdaCallback",
+    "LearningRate",
     "Network",
+    "NoiseEstimate",
     "OptimizerState",
     "RMSProp",
     "StepReport",
@@ -61,6 +68,7 @@ __all__ = [
     "build_info",
     "get_cmake_dir",
     "get_include",
+    "gradient_noise",
     "initializers",
     "k_fold",
     "losses",
@@ -68,6 +76,7 @@ __all__ = [
     "metrics",
     "ops",
     "optimizers",
+    "schedules",
     "train_test_split",
 ]
 

@@ -38,7 +38,8 @@ class Trainer(_core.Trainer):
     loss : str
         One of ``descend.losses()``.
     optimizer : SGD, AdaGrad, RMSProp, Adam or AdamW, optional
-        ``Adam()`` by default. Its state lives as long as the trainer.
+        ``Adam()`` by default. Its state lives as long as the trainer, and so do the steps that
+        its learning rate counts.
     batch_size : int or None
         Rows of a minibatch; ``None`` takes all of them: batch gradient descent.
     shuffle : bool
@@ -152,7 +153,8 @@ class Trainer(_core.Trainer):
             Real, finite numbers of any type, in memory or a ``numpy.memmap``; never modified.
             Contiguous rows are read where they stand, and converted to the network's dtype
             as they are needed. Arrays of Fortran order or with columns apart, of another byte
-            order, or of long double are copied once.
+            order, or of long double are copied once, as are most data frames; those of pandas,
+            polars and pyarrow are taken here and for every other array.
         y : array_like
             Targets of shape (n_rows, n_outputs), or (n_rows,) where there is one output. For
             ``softmax_cross_entropy`` class indices (n_rows,) or rows of probabilities.
@@ -187,6 +189,9 @@ class Trainer(_core.Trainer):
             (with ``patience``, the best parameters are restored), and ``epoch`` counts the epoch
             that ended so. An exception of a callback, and Ctrl-C, leave the same; the next call
             begins a new epoch.
+        RuntimeError
+            If the learning rate's callable raises, from what it raised; a result that is no rate
+            is a ``TypeError`` or ``ValueError``. The steps before are done, as above.
         """
         validation_X, validation_y = _pair(validation_data)
         if not isinstance(stop, Stop | None):

@@ -6,7 +6,60 @@ import collections.abc
 import numpy
 import typing
 from . import ops
-__all__: list[str] = ['AdaGrad', 'Adam', 'AdamW', 'Network', 'OptimizerState', 'RMSProp', 'SGD', 'Trainer', 'activations', 'build_info', 'initializers', 'losses', 'metric', 'metrics', 'ops', 'optimizers']
+__all__: list[str] = ['AdaGrad', 'Adam', 'AdamW', 'GradientNoise', 'LearningRate', 'Network', 'NoiseEstimate', 'OptimizerState', 'RMSProp', 'SGD', 'Trainer', 'activations', 'build_info', 'gradient_noise', 'initializers', 'losses', 'metric', 'metrics', 'ops', 'optimizers', 'schedule_names']
+class LearningRate:
+    """
+    A learning rate that changes from step to step; made by ``descend.schedules``.
+    
+    Parameters
+    ----------
+    kind : str
+        One of ``descend.schedules.names()``, or ``"function"``.
+    parameters : dict
+        By name, as ``parameters`` gives them; what is left out has its default.
+    """
+    def __eq__(self, arg0: typing.Any) -> bool:
+        ...
+    def __hash__(self) -> int:
+        ...
+    def __init__(self, kind: typing.Any, parameters: dict) -> None:
+        ...
+    def __reduce__(self) -> tuple[type, tuple[str, dict]]:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def at(self, step: typing.Any) -> float:
+        """
+        Give the rate of a step.
+        
+        Parameters
+        ----------
+        step : int
+            From 1; of a schedule `per_epoch` the number of the epoch, from 1.
+        
+        Returns
+        -------
+        float
+        
+        Raises
+        ------
+        ValueError
+            If the rate is not finite, negative or beyond float32.
+        RuntimeError
+            If a function raised; from what it raised.
+        """
+    @property
+    def kind(self) -> str:
+        """
+        The name of the schedule, or ``"function"``.
+        """
+    @property
+    def parameters(self) -> dict:
+        """
+        All that makes it again: ``LearningRate(kind, parameters)``.
+        
+        A dict of numbers and booleans, which JSON can hold; of a function it has the callable too.
+        """
 class OptimizerState:
     """
     What an optimizer keeps between steps: step count and vectors.
@@ -39,7 +92,7 @@ class SGD:
         ...
     def __hash__(self) -> int:
         ...
-    def __init__(self, learning_rate: float = 0.01, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> None:
+    def __init__(self, learning_rate: float | LearningRate | collections.abc.Callable[[int], float] = 0.01, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> None:
         """
         Stochastic gradient descent, with classical or Nesterov momentum.
         
@@ -83,7 +136,7 @@ class SGD:
             If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
         """
     @property
-    def learning_rate(self) -> float:
+    def learning_rate(self) -> float | LearningRate | collections.abc.Callable[[int], float]:
         ...
     @property
     def momentum(self) -> float:
@@ -104,7 +157,7 @@ class AdaGrad:
         ...
     def __hash__(self) -> int:
         ...
-    def __init__(self, learning_rate: float = 0.01, epsilon: float = 1e-10) -> None:
+    def __init__(self, learning_rate: float | LearningRate | collections.abc.Callable[[int], float] = 0.01, epsilon: float = 1e-10) -> None:
         """
         AdaGrad, Duchi, Hazan & Singer (2011).
         
@@ -149,7 +202,7 @@ class AdaGrad:
     def epsilon(self) -> float:
         ...
     @property
-    def learning_rate(self) -> float:
+    def learning_rate(self) -> float | LearningRate | collections.abc.Callable[[int], float]:
         ...
 class RMSProp:
     """
@@ -162,7 +215,7 @@ class RMSProp:
         ...
     def __hash__(self) -> int:
         ...
-    def __init__(self, learning_rate: float = 0.001, rho: float = 0.9, epsilon: float = 1e-07, momentum: float = 0.0) -> None:
+    def __init__(self, learning_rate: float | LearningRate | collections.abc.Callable[[int], float] = 0.001, rho: float = 0.9, epsilon: float = 1e-07, momentum: float = 0.0) -> None:
         """
         RMSProp, Tieleman & Hinton (2012), with optional momentum on the step.
         
@@ -208,7 +261,7 @@ class RMSProp:
     def epsilon(self) -> float:
         ...
     @property
-    def learning_rate(self) -> float:
+    def learning_rate(self) -> float | LearningRate | collections.abc.Callable[[int], float]:
         ...
     @property
     def momentum(self) -> float:
@@ -230,7 +283,7 @@ class Adam:
         ...
     def __hash__(self) -> int:
         ...
-    def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, epsilon_hat: bool = False) -> None:
+    def __init__(self, learning_rate: float | LearningRate | collections.abc.Callable[[int], float] = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, epsilon_hat: bool = False) -> None:
         """
         Adam, Kingma & Ba (2015).
         
@@ -288,7 +341,7 @@ class Adam:
     def epsilon_hat(self) -> bool:
         ...
     @property
-    def learning_rate(self) -> float:
+    def learning_rate(self) -> float | LearningRate | collections.abc.Callable[[int], float]:
         ...
 class AdamW:
     """
@@ -301,7 +354,7 @@ class AdamW:
         ...
     def __hash__(self) -> int:
         ...
-    def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.01, epsilon_hat: bool = False) -> None:
+    def __init__(self, learning_rate: float | LearningRate | collections.abc.Callable[[int], float] = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.01, epsilon_hat: bool = False) -> None:
         """
         Adam with decoupled weight decay, Loshchilov & Hutter (2019).
         
@@ -356,7 +409,7 @@ class AdamW:
     def epsilon_hat(self) -> bool:
         ...
     @property
-    def learning_rate(self) -> float:
+    def learning_rate(self) -> float | LearningRate | collections.abc.Callable[[int], float]:
         ...
     @property
     def weight_decay(self) -> float:
@@ -436,8 +489,9 @@ class Network:
         Parameters
         ----------
         X : array_like of shape (rows, inputs)
-            Real, finite numbers of any type; never modified. Contiguous rows are read where they stand,
-            and converted to the network's dtype as they are needed; other arrays are copied once.
+            Real, finite numbers of any type, or a data frame of them; never modified. Contiguous rows are
+            read where they stand, and converted to the network's dtype as they are needed; others are
+            copied once.
         threads : int, optional
             How many threads to use; by default as many as the work is worth.
         
@@ -514,6 +568,114 @@ class Network:
         """
         The seed of the initial weights.
         """
+class NoiseEstimate:
+    """
+    How noisy a gradient is, of all parameters or of one layer's.
+    
+    Made by ``gradient_noise``. The rows measured count as a sample of all that there could be.
+    """
+    def __getstate__(self) -> tuple:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def __setstate__(self, arg0: tuple) -> None:
+        ...
+    def confidence_interval(self, of: typing.Any = 'noise_scale', level: typing.Any = 0.95) -> tuple:
+        """
+        An interval that covers the true figure with the probability ``level``.
+        
+        From a jackknife that leaves out one group of rows at a time. From fewer than 4 rows it is
+        everything.
+        
+        Parameters
+        ----------
+        of : {"noise_scale", "variance", "squared_norm"}
+        level : float
+            Between 0 and 1.
+        
+        Returns
+        -------
+        (low, high) : tuple of float
+            ``high`` is infinite for a noise scale where |G|^2 may be 0 (Fieller 1954); ``low`` may be
+            negative for ``squared_norm``.
+        
+        Raises
+        ------
+        ValueError
+            If ``of`` or ``level`` is none of these.
+        """
+    def relative_standard_error(self, batch_size: typing.Any, population: typing.Any = None) -> float:
+        """
+        ``standard_error`` over |G|; infinite where ``squared_norm`` is not above 0.
+        """
+    def standard_error(self, batch_size: typing.Any, population: typing.Any = None) -> float:
+        """
+        The standard error of a minibatch's gradient, sigma / sqrt(N').
+        
+        Parameters
+        ----------
+        batch_size : int
+            Rows of the minibatch, N'.
+        population : int, optional
+            The rows from which it is drawn without replacement, as in an epoch: the error is then smaller
+            by sqrt(1 - batch_size / population). By default every row is drawn from all that could be.
+        
+        Returns
+        -------
+        float
+            sqrt(tr Sigma / batch_size): the root of the mean of |G_B - G|^2 over minibatches. With
+            ``sample_weight`` it counts a minibatch's gradient as the mean of its rows' weighted ones; a
+            training step divides by the minibatch's own sum of weights, which differs by a part of
+            1 / noise_scale.
+        
+        Raises
+        ------
+        ValueError
+            If ``batch_size`` is below 1 or above ``population``.
+        """
+    @property
+    def noise_scale(self) -> float:
+        """
+        tr Sigma / |G|^2, the simple noise scale (McCandlish et al. 2018).
+        
+        The batch size at which the noise of the gradient is as large as the gradient; infinite where
+        ``squared_norm`` is not above 0: the rows do not show a gradient.
+        """
+    @property
+    def squared_norm(self) -> float:
+        """
+        |G|^2, unbiased: from few rows it may come out negative.
+        """
+    @property
+    def variance(self) -> float:
+        """
+        tr Sigma: the total variance of one row's gradient, unbiased.
+        """
+class GradientNoise(NoiseEstimate):
+    """
+    How noisy the gradient of a data set is.
+    """
+    def __getstate__(self) -> tuple[tuple, int, float, list[NoiseEstimate]]:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def __setstate__(self, arg0: tuple) -> None:
+        ...
+    @property
+    def layers(self) -> tuple:
+        """
+        A `NoiseEstimate` of each dense layer's weights and bias alone.
+        """
+    @property
+    def loss(self) -> float:
+        """
+        J over them.
+        """
+    @property
+    def rows(self) -> int:
+        """
+        Rows measured.
+        """
 class Trainer:
     """
     Trains a network: minibatches, epochs, stopping conditions.
@@ -567,6 +729,8 @@ class Trainer:
         FloatingPointError
             If the loss of a step is NaN or infinite, or its update would overflow. That step is not
             applied: parameters, optimizer state and ``steps`` are those of the step before.
+        RuntimeError
+            If the learning rate's callable raises; as for ``fit``.
         """
     def step(self, X: typing.Any, y: typing.Any, sample_weight: typing.Any = None) -> float:
         """
@@ -629,9 +793,13 @@ class Trainer:
         the penalty beside it, and the rows' sum of weights.
         """
     @property
-    def learning_rate(self) -> float:
+    def learning_rate(self) -> typing.Any:
         """
-        The learning rate from the next step on; may be set between two calls and in a callback.
+        The learning rate from the next step on; may be set between two calls and in a
+        callback.
+        
+        A number, a schedule of ``descend.schedules``, or a callable of the step, which is given its
+        number over the trainer's life, from 1.
         """
     @learning_rate.setter
     def learning_rate(self, arg1: typing.Any) -> None:
@@ -695,6 +863,55 @@ def build_info() -> dict:
     ValueError
         If the environment variable ``DESCEND_ISA`` names a kernel set that is not available.
     """
+def gradient_noise(network: typing.Any, X: typing.Any, y: typing.Any, loss: typing.Any, sample_weight: typing.Any = None, order: typing.Any = None, threads: typing.Any = None) -> GradientNoise:
+    """
+    Measure how much one row's gradient differs from the gradient of all rows.
+    
+    Every row's |g_i|^2 comes from backpropagation itself, as a sum over layers of
+    |d_z_i|^2 (|x_i|^2 + 1) with the layer's inputs x (Goodfellow 2015, arXiv:1510.01799); no row's
+    gradient is formed, and it takes about as long as ``loss_and_gradient``. Dropout is off, and a
+    penalty in the loss has no noise. The gradients of 16 groups of rows are held for the intervals, of
+    fewer where they would take more than 256 MiB.
+    
+    Parameters
+    ----------
+    network : Network
+    X : array_like of shape (rows, inputs)
+        As for ``Network.predict``.
+    y : array_like
+        Class indices of shape (rows,), or targets of shape (rows, outputs).
+    loss : str
+        One of ``descend.losses()``.
+    sample_weight : array_like of shape (rows,), optional
+        Finite, at least 0, not all 0. A row's gradient is then g_i = w_i / mean(w) dL_i / d theta,
+        whose mean over the rows is the gradient G of J = sum_i w_i L_i / sum_i w_i.
+    order : array_like of int, optional
+        The rows to measure, by their indices; all of them by default.
+    threads : int, optional
+        How many threads to use; by default as many as the work is worth. The result is the same, bit
+        for bit.
+    
+    Returns
+    -------
+    GradientNoise
+    
+    Raises
+    ------
+    ValueError, TypeError
+        If the arrays do not fit the network or the loss, or fewer than two rows are given.
+    FloatingPointError
+        If a row's loss or gradient is not finite.
+    
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from descend import Network, gradient_noise
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(500, 3))
+    >>> noise = gradient_noise(Network.mlp([3, 8, 1]), X, X.sum(axis=1), loss="squared_error")
+    >>> noise.standard_error(4) / noise.standard_error(64)
+    4.0
+    """
 def initializers() -> list[str]:
     """
     Names of the initialisers.
@@ -753,4 +970,8 @@ def metrics() -> list[str]:
 def optimizers() -> list[str]:
     """
     Names of the optimizer classes.
+    """
+def schedule_names() -> list[str]:
+    """
+    The kinds of learning rate schedules.
     """
