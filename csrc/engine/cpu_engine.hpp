@@ -62,6 +62,8 @@ struct Minibatch {
   Rows rows;
   double total_weight;        ///< by which the rows' weights are divided
   const DropoutKey* dropout;  ///< its layer is not read; null: no units are dropped
+  void* outputs;              ///< of T, (rows of the examples, outputs): where each of the rows'
+                              ///< outputs are written, at the row's place; null: nowhere
 };
 
 /// The update of step number `step`, from 1.

@@ -56,7 +56,7 @@ double gradient_over_rows(const State& state, const engine::Examples& examples, 
     core::Pace pace(meeting_point, worker);
     for (std::size_t first = 0; first < rows; first += block_rows) {
       const engine::Minibatch batch{
-          examples, {nullptr, first, std::min(block_rows, rows - first)}, total, nullptr};
+          examples, {nullptr, first, std::min(block_rows, rows - first)}, total, nullptr, nullptr};
       if (!engine.backpropagate(worker, pace, batch, state.theta<T>())) return;
       if (worker.index == 0) sum += engine.loss_sum(batch);
       if (!engine.gradient(worker, pace, batch, gradient.data(), first > 0)) return;
@@ -127,7 +127,7 @@ double Network::loss(ConstMatrixView inputs, const Targets& targets, Loss loss,
   return network::with_type(spec().dtype, [&](auto zero) {
     using T = decltype(zero);
     return *engine::mean_loss<T>(spec(), state_->layout, std::as_const(*state_).theta<T>(),
-                                 examples.view(), loss, threads, {});
+                                 examples.view(), loss, nullptr, threads, {});
   });
 }
 

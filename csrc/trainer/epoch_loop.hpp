@@ -26,6 +26,7 @@ struct EpochPlan {
   std::size_t batch_rows;    ///< the last minibatch may be shorter
   std::size_t steps_before;  ///< of the trainer, before the epoch: its first is steps_before + 1
   const engine::DropoutKey* dropout;
+  void* outputs;  ///< as in engine::Minibatch
   engine::Penalty penalty;
   bool divide_penalty;                   ///< by the minibatch's sum of weights
   double weight_unit;                    ///< what the weights of `examples` are given in

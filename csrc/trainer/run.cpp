@@ -44,6 +44,8 @@ class Run {
   void finish_epoch();
   void judge(double loss);
   std::optional<double> validate();
+  /// Of the outputs of the rows visited and of the validation.
+  void measure_epoch(EpochReport& report);
   void stop_for(StopReason reason) {
     if (!record_.reason) record_.reason = reason;
   }
@@ -62,6 +64,8 @@ class Run {
   RunRecord& record_;
   const Clock::time_point start_ = Clock::now();
   std::size_t epochs_done_ = 0;
+  engine::Rows visited_{};  // in the last epoch
+  std::optional<Outputs> validation_outputs_;
 };
 
 Run::Run(State& state, const Task& task)
@@ -70,6 +74,12 @@ Run::Run(State& state, const Task& task)
     const network::State& network = *state_.network();
     if (stop_.parameter_change) record_.before.emplace(network);
     if (stop_.patience) record_.best.emplace(network);
+    if (!options_.metrics.empty()) {
+      record_.outputs.emplace(network, task_.examples.rows());
+      if (task_.validation != nullptr) {
+        validation_outputs_.emplace(network, task_.validation->rows());
+      }
+    }
   } catch (...) {
     state_.record.reset();
     throw;
@@ -102,6 +112,7 @@ void Run::visit_epoch() {
   EpochPlan plan = state_.plan(task_.examples, options_.sample_weight,
                                state_.shuffled(task_.examples.rows()), task_.interrupt);
   plan.deadline = deadline();
+  if (record_.outputs) plan.outputs = record_.outputs->data();
   const std::size_t most_steps =
       stop_.max_steps ? *stop_.max_steps - record_.history.steps : kNever;
   while (!record_.reason && progress.visited < plan.rows.count) {
@@ -116,6 +127,7 @@ void Run::visit_epoch() {
       call_on_step(end.last_loss);
     }
   }
+  visited_ = plan.rows.part(0, std::min(progress.visited, plan.rows.count));
 }
 
 void Run::finish_epoch() {
@@ -125,14 +137,19 @@ void Run::finish_epoch() {
   const double loss = progress.loss_sum / progress.weight_sum;
   judge(loss);
   record_.history.loss.push_back(loss);
+  record_.history.learning_rate.push_back(state_.learning_rate());
   record_.history.steps += progress.steps;
 
-  EpochReport report{
-      state_.epoch(),        loss, std::nullopt, state_.learning_rate(), progress.rows,
-      record_.history.steps, 0.0};
+  EpochReport report{};
+  report.epoch = state_.epoch();
+  report.loss = loss;
+  report.learning_rate = state_.learning_rate();
+  report.rows = progress.rows;
+  report.steps = record_.history.steps;
   if (task_.validation != nullptr && record_.reason != StopReason::interrupted) {
     report.validation_loss = validate();
   }
+  if (record_.outputs && record_.reason != StopReason::interrupted) measure_epoch(report);
   report.seconds = seconds();
   if (record_.reason != StopReason::interrupted) call_on_epoch(report);
 }
@@ -154,7 +171,8 @@ void Run::judge(double loss) {
 
 // The loss on the validation rows; nothing where it is interrupted.
 std::optional<double> Run::validate() {
-  const std::optional<double> loss = state_.mean_loss(*task_.validation, task_.interrupt);
+  Outputs* const outputs = validation_outputs_ ? &*validation_outputs_ : nullptr;
+  const std::optional<double> loss = state_.mean_loss(*task_.validation, outputs, task_.interrupt);
   if (!loss) {
     record_.reason = StopReason::interrupted;
     return std::nullopt;
@@ -164,6 +182,21 @@ std::optional<double> Run::validate() {
     stop_for(StopReason::patience);
   }
   return loss;
+}
+
+void Run::measure_epoch(EpochReport& report) {
+  const State::Callback callback(state_);  // the caller's own metrics are
+  History& history = record_.history;
+  report.metrics =
+      measure(options_.metrics, state_.loss(), *record_.outputs, task_.examples.view(), visited_);
+  for (const auto& [name, value] : report.metrics) history.metrics[name].push_back(value);
+  if (!validation_outputs_) return;
+  const engine::Rows rows{nullptr, 0, task_.validation->rows()};
+  report.validation_metrics = measure(options_.metrics, state_.loss(), *validation_outputs_,
+                                      task_.validation->view(), rows);
+  for (const auto& [name, value] : report.validation_metrics) {
+    history.validation_metrics[name].push_back(value);
+  }
 }
 
 std::optional<Clock::time_point> Run::deadline() const {
@@ -201,6 +234,7 @@ History fit(State& state, const ConstMatrixView& inputs, const Targets& targets,
     throw invalid(kWhere, ": every_n_steps must be at least 1, got 0.");
   }
   validate(options.stop);
+  check_metrics(kWhere, options.metrics, state.loss(), state.network()->layout.layers.back().units);
   core::InterruptPoll interrupt(options.interrupted);
   const engine::CheckOptions check_options{state.options().threads, &interrupt};
   const CheckedExamples examples(kWhere, *state.network(), inputs, targets, state.loss(),

@@ -516,8 +516,33 @@ class Trainer:
     """
     def __init__(self, network: Network, loss: typing.Any, optimizer: typing.Any, batch_size: typing.Any, shuffle: typing.Any, seed: typing.Any, threads: typing.Any, l2: typing.Any, l1: typing.Any, divide_penalty: typing.Any) -> None:
         ...
-    def _fit(self, X: typing.Any, y: typing.Any, epochs: typing.Any, sample_weight: typing.Any, validation_X: typing.Any, validation_y: typing.Any, stop: dict, on_epoch: typing.Any) -> dict:
+    def _fit(self, X: typing.Any, y: typing.Any, epochs: typing.Any, sample_weight: typing.Any, validation_X: typing.Any, validation_y: typing.Any, stop: dict, metrics: typing.Any, on_epoch: typing.Any) -> dict:
         ...
+    def evaluate(self, X: typing.Any, y: typing.Any, metrics: typing.Any = None, sample_weight: typing.Any = None) -> dict:
+        """
+        Measure the network on some rows, in one pass over them; nothing changes.
+        
+        Parameters
+        ----------
+        X : array_like of shape (rows, inputs)
+            As for ``fit``.
+        y : array_like
+            Class indices of shape (rows,), or targets of shape (rows, outputs).
+        metrics : list of str or callable, optional
+            As for ``fit``.
+        sample_weight : array_like of shape (rows,), optional
+        
+        Returns
+        -------
+        dict
+            ``"loss"``, the mean loss without a penalty, and each metric under its name. The outputs are those
+            of ``network.predict``: dropout is off. Metrics need room for the outputs of all rows.
+        
+        Raises
+        ------
+        ValueError, TypeError
+            If the arrays do not fit, or a metric does not go with the loss.
+        """
     def run_epoch(self, X: typing.Any, y: typing.Any, order: typing.Any = None, sample_weight: typing.Any = None) -> float:
         """
         Run one epoch of minibatches.
