@@ -83,6 +83,12 @@ def digest(case, options, threads):
         case.X, case.y, case.loss, case.sample_weight, threads=threads
     )
     numbers = [*history.loss, *history.validation_loss, loss]
+    if len(case.X) > 1:
+        noise = ds.gradient_noise(
+            network, case.X, case.y, case.loss, case.sample_weight, threads=threads
+        )
+        for estimate in (noise, *noise.layers):
+            numbers += [estimate.variance, *estimate.confidence_interval("squared_norm")]
     arrays = [part for pair in (*network.parameters(), *gradient) for part in pair]
     hashed = hashlib.sha256(np.array(numbers).tobytes())
     for array in (*arrays, network.predict(case.X, threads=threads)):

@@ -104,6 +104,63 @@ def test_parameters_changed_by_hand_are_those_that_predict(kind):
 
 
 @BOTH
+@pytest.mark.parametrize("rows", [1, 400])
+def test_a_prediction_is_that_of_the_parameters_and_settings_of_its_moment(kind, rows):
+    model = quick(kind).fit(X, y)
+    model.coefs_[-1] *= 50
+
+    def prediction():
+        def of(estimator):
+            return (
+                estimator.predict_proba(X[:rows])
+                if kind is MLPClassifier
+                else estimator.predict(X[:rows])
+            )
+
+        outputs = of(model)
+        assert same_bits(outputs, of(pickle.loads(pickle.dumps(model))))  # made anew
+        return outputs
+
+    def written():
+        model.coefs_[-1][:, 0] += 0.5
+
+    def replaced():
+        model.intercepts_ = [b + 0.5 for b in model.intercepts_]
+
+    def one_replaced():
+        model.coefs_[1] = model.coefs_[1][::-1].copy()
+
+    def of_other_dtype():
+        model.coefs_ = [w.astype("float32") for w in model.coefs_]
+        model.intercepts_ = [b.astype("float32") for b in model.intercepts_]
+
+    def other_activation():
+        model.set_params(activation="tanh")
+
+    def fitted_further():
+        model.partial_fit(X, y)
+
+    before = prediction()
+    assert same_bits(prediction(), before)
+    changes = (written, replaced, one_replaced, other_activation, fitted_further, of_other_dtype)
+    for change in changes:
+        change()
+        after = prediction()
+        assert not np.array_equal(after, before), change.__name__
+        before = after
+
+
+@BOTH
+def test_parameters_that_are_not_finite_do_not_predict(kind):
+    model = quick(kind).fit(X, y)
+    model.predict(X)
+    model.coefs_[0][0, 0] = np.nan
+    for _ in range(2):
+        with pytest.raises(ValueError, match="finite"):
+            model.predict(X[:1])
+
+
+@BOTH
 def test_another_architecture_needs_a_new_start(kind):
     model = quick(kind, warm_start=True).fit(X, y)
     with pytest.raises(ValueError, match=r"\[20, .*hidden_layer_sizes=21"):
@@ -232,6 +289,41 @@ def test_every_activation_of_the_core_trains(solver, activation):
     assert np.array_equal(model.predict(X), by_hand(model, X).argmax(axis=1))
 
 
+@STOCHASTIC
+def test_each_hidden_layer_may_have_its_own_activation(solver):
+    names = ["gelu", "logistic", "tanh"]
+    settings = {"hidden_layer_sizes": (12, 9, 7), "solver": solver}
+    model = quick(MLPClassifier, activation=names, **settings).fit(X, y)
+    outputs = X
+    for w, b, name in zip(
+        model.coefs_, model.intercepts_, ["gelu", "sigmoid", "tanh", "identity"], strict=True
+    ):
+        outputs = ds.ops.dense_forward(outputs, w, b, name)
+    assert np.array_equal(model.predict(X), outputs.argmax(axis=1))
+    assert clone(model).get_params()["activation"] == names
+    # A name for all is the same as that name for each, initial draws included.
+    for name in ("logistic", "relu"):
+        pair = [
+            quick(MLPClassifier, activation=given, **settings).fit(X, y)
+            for given in (name, [name] * 3)
+        ]
+        assert same_bits(*map(parameters, pair))
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["relu", "mish"], r"activation holds 'mish'; known activations: logistic, identity"),
+        (["relu", 3], r"activation holds 3; known"),
+        (["relu"], r"activation holds 1 names for 2 hidden layers"),
+    ],
+)
+def test_a_wrong_list_of_activations_is_refused(kind, names, message):
+    with pytest.raises(ValueError, match=message):
+        quick(kind, activation=names, hidden_layer_sizes=(5, 5)).fit(X, y)
+
+
 def test_sigmoid_is_logistic():
     models = [quick(MLPClassifier, activation=name).fit(X, y) for name in ("sigmoid", "logistic")]
     assert same_bits(*map(parameters, models))
@@ -330,6 +422,14 @@ def test_early_stopping_on_an_eval_set_uses_all_rows_and_keeps_the_best(kind):
     assert model.t_ == 300 * model.n_iter_
     assert model.best_loss_ is None
     assert_close(model.score(X[300:], y[300:]), max(model.validation_scores_), 1e-14)
+
+
+def test_an_eval_set_of_another_kind_of_labels_is_refused():
+    several = np.eye(10, dtype=int)[y]
+    with pytest.raises(ValueError, match=r"y has shape \(400, 10\), but .* ask for \(400,\)"):
+        quick(MLPClassifier).fit(X, y, eval_set=(X, several))
+    with pytest.raises(ValueError, match=r"y has shape \(400,\), but .* ask for \(400, 10\)"):
+        quick(MLPClassifier).fit(X, several, eval_set=(X, y))
 
 
 @BOTH

@@ -292,6 +292,11 @@ std::string name_argument(const char* where, const char* what, py::handle value)
   return value.cast<std::string>();
 }
 
+std::string path_argument(py::handle path) {
+  const py::object encoded = py::module_::import("os").attr("fsencode")(path);
+  return encoded.cast<std::string>();
+}
+
 bool flag_argument(const char* where, const char* what, py::handle value) {
   const bool is_flag = PyBool_Check(value.ptr()) ||
                        py::isinstance(value, py::module_::import("numpy").attr("bool_"));

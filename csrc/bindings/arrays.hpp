@@ -64,6 +64,9 @@ int threads_argument(const char* where, pybind11::handle value);
 /// A str, one of the names that `what` has.
 std::string name_argument(const char* where, const char* what, pybind11::handle value);
 
+/// What os.fspath makes of a path, in the file system's encoding.
+std::string path_argument(pybind11::handle path);
+
 /// True or False.
 bool flag_argument(const char* where, const char* what, pybind11::handle value);
 

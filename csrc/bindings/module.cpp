@@ -9,6 +9,7 @@ PYBIND11_MODULE(_core, module) {
   register_info(module);
   register_optimizers(module);
   register_network(module);
+  register_gradient_noise(module);
   register_trainer(module);
   register_ops(module);
   register_metrics(module);

@@ -62,8 +62,9 @@ struct Minibatch {
   Rows rows;
   double total_weight;        ///< by which the rows' weights are divided
   const DropoutKey* dropout;  ///< its layer is not read; null: no units are dropped
-  void* outputs;              ///< of T, (rows of the examples, outputs): where each of the rows'
-                              ///< outputs are written, at the row's place; null: nowhere
+  /// Of T, (rows of the examples, outputs): where the rows' outputs are written, each at its row's
+  /// place; null: nowhere.
+  void* outputs = nullptr;
 };
 
 /// The update of step number `step`, from 1.
@@ -79,6 +80,9 @@ class CpuEngine {
             std::size_t block_rows, int workers);
 
   std::size_t block_rows() const { return block_rows_; }
+
+  /// Only gradient_of_part() will be called: backpropagate() sums no rows ahead for the others.
+  void sum_parts_only() { row_sums_size_ = 0; }
 
   /// Prepares for a team of `workers`, at most those there is room for. Before, it is that many.
   void share_out(int workers);
@@ -100,6 +104,12 @@ class CpuEngine {
   /// No element of those rows' gradient has a magnitude beyond this; the same in every worker.
   double gradient_bound(const Minibatch& batch) const;
 
+  /// Writes, for this worker's share of those rows, the squared norm of what row i adds to the
+  /// gradient of layer l, weights and bias, to squared[l * rows + i]; all stand after a barrier.
+  /// For a dense layer it is |d_z_i|^2 (|x_i|^2 + 1): Goodfellow (2015), arXiv:1510.01799.
+  void row_gradient_norms(const core::Worker& worker, const Minibatch& batch,
+                          double* squared) const;
+
   /// Takes this worker's share of the penalty of theta, which penalty_sum() gives after a barrier;
   /// the same in every worker.
   void measure_penalty(const core::Worker& worker, const Penalty& penalty, const T* theta);
@@ -109,6 +119,10 @@ class CpuEngine {
   /// whether it came to its end, as backpropagate() does.
   bool gradient(const core::Worker& worker, core::Pace& pace, const Minibatch& batch, T* gradient,
                 bool accumulate);
+
+  /// The same of some of those rows, which are summed one after the other.
+  bool gradient_of_part(const core::Worker& worker, core::Pace& pace, const Minibatch& batch,
+                        const core::Share& rows, T* gradient, bool accumulate);
 
   /// Whether update(), which cannot be given up half-way, would take long for so many rows.
   bool updates_long(std::size_t rows) const;

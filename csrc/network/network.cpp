@@ -56,7 +56,7 @@ double gradient_over_rows(const State& state, const engine::Examples& examples, 
     core::Pace pace(meeting_point, worker);
     for (std::size_t first = 0; first < rows; first += block_rows) {
       const engine::Minibatch batch{
-          examples, {nullptr, first, std::min(block_rows, rows - first)}, total, nullptr, nullptr};
+          examples, {nullptr, first, std::min(block_rows, rows - first)}, total, nullptr};
       if (!engine.backpropagate(worker, pace, batch, state.theta<T>())) return;
       if (worker.index == 0) sum += engine.loss_sum(batch);
       if (!engine.gradient(worker, pace, batch, gradient.data(), first > 0)) return;
@@ -150,12 +150,7 @@ double Network::loss_and_gradient(ConstMatrixView inputs, const Targets& targets
 void Network::get_parameters(VectorView parameters) const {
   check_parameters("Network.get_parameters", "parameters", *state_, parameters.size(),
                    parameters.dtype());
-  const std::shared_lock lock(state_->mutex);
-  network::with_type(spec().dtype, [&](auto zero) {
-    using T = decltype(zero);
-    engine::to_canonical(state_->layout, std::as_const(*state_).theta<T>(),
-                         static_cast<T*>(parameters.data()));
-  });
+  network::copy_parameters(*state_, parameters.data());
 }
 
 void Network::set_parameters(ConstVectorView parameters) {
@@ -164,12 +159,7 @@ void Network::set_parameters(ConstVectorView parameters) {
   engine::check_finite(kWhere, "the vector of parameters",
                        {parameters.data(), parameters.dtype(), 1, parameters.size()}, spec().dtype,
                        {});
-  const std::unique_lock lock(state_->mutex);
-  network::with_type(spec().dtype, [&](auto zero) {
-    using T = decltype(zero);
-    engine::from_canonical(state_->layout, static_cast<const T*>(parameters.data()),
-                           state_->theta<T>());
-  });
+  network::set_parameters(*state_, parameters.data());
 }
 
 void Network::save(const std::string& path) const {

@@ -207,7 +207,7 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
     worker.wait();  // nobody reads growth, measured or progress any more
     if (worker.index != 0) return;
     if (interrupted) end.stop = StopReason::interrupted;
-    progress.visited = first;
+    progress.visited = std::min(first, plan.rows.count);
     growth = guard.growth();
     measured = guard.measured();
     ended = !goes_on;

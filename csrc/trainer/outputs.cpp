@@ -12,11 +12,6 @@ namespace {
 
 using core::invalid;
 
-std::string name_of(const AnyMetric& metric) {
-  const auto* custom = std::get_if<CustomMetric>(&metric);
-  return custom == nullptr ? name(std::get<Metric>(metric)) : custom->name;
-}
-
 // Rows of a matrix or of labels, copied side by side.
 class CopiedRows {
  public:
@@ -86,11 +81,21 @@ Outputs::Outputs(const network::State& network, std::size_t rows)
   const std::size_t size = core::checked_product(rows, columns_, "Trainer: the rows' outputs");
   network::with_type(dtype_,
                      [&](auto zero) { values_ = core::AlignedBuffer<decltype(zero)>(size); });
-  data_ = data();
 }
 
 void* Outputs::data() {
   return std::visit([](auto& values) -> void* { return values.data(); }, values_);
+}
+
+ConstMatrixView Outputs::view() const {
+  const void* const data =
+      std::visit([](const auto& values) -> const void* { return values.data(); }, values_);
+  return {data, dtype_, rows_, columns_};
+}
+
+std::string name_of(const AnyMetric& metric) {
+  const auto* custom = std::get_if<CustomMetric>(&metric);
+  return custom == nullptr ? name(std::get<Metric>(metric)) : custom->name;
 }
 
 void check_metrics(const char* where, const std::vector<AnyMetric>& metrics, Loss loss,

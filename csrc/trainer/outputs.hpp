@@ -21,17 +21,18 @@ class Outputs {
   Outputs(const network::State& network, std::size_t rows);
 
   void* data();
-  ConstMatrixView view() const { return {data_, dtype_, rows_, columns_}; }
+  ConstMatrixView view() const;
 
  private:
   std::variant<core::AlignedBuffer<float>, core::AlignedBuffer<double>> values_;
-  const void* data_;
   DType dtype_;
   std::size_t rows_;
   std::size_t columns_;
 };
 
 using MetricValues = std::map<std::string, double>;
+
+std::string name_of(const AnyMetric& metric);
 
 /// Throws std::invalid_argument, beginning with `where`, where a metric does not go with the loss
 /// or two have one name.

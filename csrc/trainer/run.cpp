@@ -24,6 +24,7 @@ struct Task {
   const FitOptions& options;
   const CheckedExamples& examples;
   const CheckedExamples* validation;  // or null
+  Outputs* validation_outputs;        // with metrics; or null
   core::InterruptPoll& interrupt;
 };
 
@@ -38,6 +39,7 @@ class Run {
   History go_on();
 
  private:
+  static RunRecord& begun(State& state, const Task& task);
   /// Visits the epoch's rows, up to the end or a reason to end.
   void visit_epoch();
   /// Judges the steps of the epoch that has ended, and says so to the caller.
@@ -55,45 +57,58 @@ class Run {
   void call_on_step(double loss);
   void call_on_epoch(const EpochReport& report);
 
-  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+  /// Of the run so far.
+  std::size_t steps() const {
+    return record_.history.steps + (record_.epoch ? record_.epoch->progress.steps : 0);
+  }
+  double seconds() const {
+    return seconds_before_ + std::chrono::duration<double>(Clock::now() - start_).count();
+  }
 
   State& state_;
   const Task& task_;
   const FitOptions& options_ = task_.options;
   const Stop& stop_ = options_.stop;
   RunRecord& record_;
+  const double seconds_before_ = record_.history.seconds;  // of the run's earlier calls
   const Clock::time_point start_ = Clock::now();
   std::size_t epochs_done_ = 0;
   engine::Rows visited_{};  // in the last epoch
-  std::optional<Outputs> validation_outputs_;
 };
 
 Run::Run(State& state, const Task& task)
-    : state_(state), task_(task), record_(state.record.emplace()) {
-  try {
-    const network::State& network = *state_.network();
-    if (stop_.parameter_change) record_.before.emplace(network);
-    if (stop_.patience) record_.best.emplace(network);
-    if (!options_.metrics.empty()) {
-      record_.outputs.emplace(network, task_.examples.rows());
-      if (task_.validation != nullptr) {
-        validation_outputs_.emplace(network, task_.validation->rows());
-      }
-    }
-  } catch (...) {
-    state_.record.reset();
-    throw;
+    : state_(state), task_(task), record_(begun(state, task)) {}
+
+// The unfinished run, or another one. Where memory is short, the state keeps what it has.
+RunRecord& Run::begun(State& state, const Task& task) {
+  const network::State& network = *state.network();
+  const Stop& stop = task.options.stop;
+  const bool measures = !task.options.metrics.empty();
+  const bool goes_on = state.record.has_value();
+  RunRecord record;
+  if (stop.patience && !(goes_on && state.record->best)) record.best.emplace(network);
+  if (stop.parameter_change && !(goes_on && state.record->before)) record.before.emplace(network);
+  if (measures && !(goes_on && state.record->outputs)) {
+    record.outputs.emplace(network, task.examples.rows());
   }
+  if (!goes_on) return state.record.emplace(std::move(record));
+  RunRecord& earlier = *state.record;
+  if (record.best || !stop.patience) earlier.best = std::move(record.best);
+  if (record.before || !stop.parameter_change) earlier.before = std::move(record.before);
+  if (record.outputs || !measures) earlier.outputs = std::move(record.outputs);
+  return earlier;
 }
 
 Run::~Run() {
   if (record_.best) record_.best->parameters.restore(*state_.network());
   state_.record.reset();
+  state_.extra = {};
 }
 
 History Run::go_on() {
-  while (!record_.reason && epochs_done_ < options_.epochs) {
-    record_.epoch = OpenEpoch{task_.examples.rows(), {}};
+  if (stop_.max_steps && steps() >= *stop_.max_steps) stop_for(StopReason::max_steps);
+  while (record_.epoch || (!record_.reason && epochs_done_ < options_.epochs)) {
+    if (!record_.epoch) record_.epoch = OpenEpoch{task_.examples.rows(), {}};
     {
       const State::EpochAtWork epoch(state_);
       visit_epoch();
@@ -150,7 +165,7 @@ void Run::finish_epoch() {
     report.validation_loss = validate();
   }
   if (record_.outputs && record_.reason != StopReason::interrupted) measure_epoch(report);
-  report.seconds = seconds();
+  report.seconds = record_.history.seconds = seconds();
   if (record_.reason != StopReason::interrupted) call_on_epoch(report);
 }
 
@@ -171,8 +186,8 @@ void Run::judge(double loss) {
 
 // The loss on the validation rows; nothing where it is interrupted.
 std::optional<double> Run::validate() {
-  Outputs* const outputs = validation_outputs_ ? &*validation_outputs_ : nullptr;
-  const std::optional<double> loss = state_.mean_loss(*task_.validation, outputs, task_.interrupt);
+  const std::optional<double> loss =
+      state_.mean_loss(*task_.validation, task_.validation_outputs, task_.interrupt);
   if (!loss) {
     record_.reason = StopReason::interrupted;
     return std::nullopt;
@@ -190,9 +205,9 @@ void Run::measure_epoch(EpochReport& report) {
   report.metrics =
       measure(options_.metrics, state_.loss(), *record_.outputs, task_.examples.view(), visited_);
   for (const auto& [name, value] : report.metrics) history.metrics[name].push_back(value);
-  if (!validation_outputs_) return;
+  if (task_.validation_outputs == nullptr) return;
   const engine::Rows rows{nullptr, 0, task_.validation->rows()};
-  report.validation_metrics = measure(options_.metrics, state_.loss(), *validation_outputs_,
+  report.validation_metrics = measure(options_.metrics, state_.loss(), *task_.validation_outputs,
                                       task_.validation->view(), rows);
   for (const auto& [name, value] : report.validation_metrics) {
     history.validation_metrics[name].push_back(value);
@@ -202,7 +217,7 @@ void Run::measure_epoch(EpochReport& report) {
 std::optional<Clock::time_point> Run::deadline() const {
   if (!stop_.seconds) return std::nullopt;
   // Beyond a century, steady_clock's counter would overflow.
-  const double limit = std::min(*stop_.seconds, 3e9);
+  const double limit = std::min(*stop_.seconds - seconds_before_, 3e9);
   return start_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(limit));
 }
 
@@ -212,8 +227,10 @@ std::size_t Run::steps_to_callback() const {
 }
 
 void Run::call_on_step(double loss) {
-  const StepReport report{state_.steps(),         state_.epoch() + 1,           loss,
-                          state_.learning_rate(), record_.epoch->progress.rows, seconds()};
+  record_.history.seconds = seconds();
+  const StepReport report{
+      state_.steps(),         state_.epoch() + 1,           loss,
+      state_.learning_rate(), record_.epoch->progress.rows, record_.history.seconds};
   const State::Callback callback(state_);
   if (!options_.on_step(report)) stop_for(StopReason::interrupted);
 }
@@ -224,12 +241,33 @@ void Run::call_on_epoch(const EpochReport& report) {
   if (!options_.on_epoch(report)) stop_for(StopReason::interrupted);
 }
 
+// Those of the run that was saved: its history has a value an epoch, and its unfinished epoch the
+// outputs of the rows visited.
+void check_same_metrics(const RunRecord& record, const std::vector<AnyMetric>& metrics) {
+  std::vector<std::string> names, earlier;
+  for (const AnyMetric& metric : metrics) names.push_back(name_of(metric));
+  for (const auto& [name, values] : record.history.metrics) earlier.push_back(name);
+  std::sort(names.begin(), names.end());
+  const bool has_epochs = !record.history.loss.empty() && !record.reason;
+  const bool same = (!record.epoch || record.outputs.has_value() != metrics.empty()) &&
+                    (!has_epochs || names == earlier);
+  if (same) return;
+  throw invalid(kWhere, ": the run that this trainer was saved in measures ",
+                earlier.empty() ? record.outputs ? "metrics" : "no metrics" : core::listed(earlier),
+                "; ask for the same, or give the run up with discard_run.");
+}
+
 }  // namespace
 
 History fit(State& state, const ConstMatrixView& inputs, const Targets& targets,
             const FitOptions& options) {
   const State::Busy busy(kWhere, state);
-  if (options.epochs == 0) throw invalid(kWhere, ": epochs must be at least 1, got 0.");
+  const bool goes_on = state.record.has_value();
+  const OpenEpoch* unfinished = goes_on && state.record->epoch ? &*state.record->epoch : nullptr;
+  if (options.epochs == 0 && (!goes_on || unfinished != nullptr)) {
+    throw invalid(kWhere, ": epochs must be at least 1", unfinished ? ", the unfinished one" : "",
+                  ", got 0.");
+  }
   if (options.every_n_steps == 0) {
     throw invalid(kWhere, ": every_n_steps must be at least 1, got 0.");
   }
@@ -246,8 +284,22 @@ History fit(State& state, const ConstMatrixView& inputs, const Targets& targets,
   } else if (options.stop.patience) {
     throw invalid(kWhere, ": patience watches the validation loss; give validation_data too.");
   }
+  if (unfinished != nullptr && unfinished->rows != examples.rows()) {
+    throw invalid(kWhere, ": X has ", examples.rows(),
+                  " rows, but the epoch that this trainer was "
+                  "saved in visits ",
+                  unfinished->rows,
+                  "; give that run's data, or give the run up "
+                  "with discard_run.");
+  }
+  if (state.record) check_same_metrics(*state.record, options.metrics);
+  std::optional<Outputs> outputs;
+  if (validation && !options.metrics.empty()) {
+    outputs.emplace(*state.network(), validation->rows());
+  }
   state.reserve(state.batch_rows(examples.rows()));
-  const Task task{options, examples, validation ? &*validation : nullptr, interrupt};
+  const Task task{options, examples, validation ? &*validation : nullptr,
+                  outputs ? &*outputs : nullptr, interrupt};
   return Run(state, task).go_on();
 }
 

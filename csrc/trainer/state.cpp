@@ -250,40 +250,65 @@ void State::get_optimizer_state(const std::vector<VectorView>& vectors) {
   constexpr const char* kWhere = "Trainer.optimizer_state";
   const BetweenSteps between(kWhere, *this);
   check_optimizer_state(kWhere, vectors);
-  network::with_type(network_->spec.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    for (std::size_t i = 0; i < vectors.size(); ++i) {
-      engine::to_canonical(network_->layout, memory<T>().state[i].data(),
-                           static_cast<T*>(vectors[i].data()));
-    }
-  });
+  for (std::size_t i = 0; i < vectors.size(); ++i) copy_optimizer_vector(i, vectors[i].data());
 }
 
 void State::set_optimizer_state(std::size_t steps, const std::vector<ConstVectorView>& vectors) {
   constexpr const char* kWhere = "Trainer.optimizer_state";
   const Busy busy(kWhere, *this);
   check_optimizer_state(kWhere, vectors);
+  check_no_run(kWhere);
   for (const ConstVectorView& vector : vectors) {
     engine::check_finite(kWhere, "a vector", {vector.data(), vector.dtype(), 1, vector.size()},
                          network_->spec.dtype, {});
   }
+  for (std::size_t i = 0; i < vectors.size(); ++i) set_optimizer_vector(i, vectors[i].data());
+  steps_ = steps;
+}
+
+void State::copy_optimizer_vector(std::size_t vector, void* canonical) {
+  network::with_type(network_->spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    engine::to_canonical(network_->layout, memory<T>().state[vector].data(),
+                         static_cast<T*>(canonical));
+  });
+}
+
+void State::set_optimizer_vector(std::size_t vector, const void* canonical) {
   network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
     const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
-    for (std::size_t i = 0; i < vectors.size(); ++i) {
-      T* const state = memory<T>().state[i].data();
-      engine::from_canonical(network_->layout, static_cast<const T*>(vectors[i].data()), state);
-      const std::size_t size = network_->layout.size;
-      growth_.state_within(kernels.absolute_sum(1, size, state, size));
-    }
+    const std::size_t size = network_->layout.size;
+    T* const state = memory<T>().state[vector].data();
+    engine::from_canonical(network_->layout, static_cast<const T*>(canonical), state);
+    growth_.state_within(kernels.absolute_sum(1, size, state, size));
   });
+}
+
+void State::set_counters(std::size_t epoch, std::size_t steps) {
+  epoch_ = epoch;
   steps_ = steps;
+}
+
+void State::discard_run() {
+  if (record && record->epoch) ++epoch_;
+  record.reset();
+  extra = {};
+}
+
+void State::check_no_run(const char* where) const {
+  if (!record) return;
+  throw std::runtime_error(
+      core::text(where,
+                 ": this trainer was saved within a run; fit goes on with it, discard_run gives "
+                 "it up."));
 }
 
 double State::step(const ConstMatrixView& inputs, const Targets& targets,
                    ConstVectorView sample_weight, const std::function<bool()>& interrupted) {
   constexpr const char* kWhere = "Trainer.step";
   const Busy busy(kWhere, *this);
+  check_no_run(kWhere);
   core::InterruptPoll interrupt(interrupted);
   const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight,
                                  {options_.threads, &interrupt});
@@ -303,6 +328,7 @@ double State::run_epoch(const ConstMatrixView& inputs, const Targets& targets,
                         const std::function<bool()>& interrupted) {
   constexpr const char* kWhere = "Trainer.run_epoch";
   const Busy busy(kWhere, *this);
+  check_no_run(kWhere);
   core::InterruptPoll interrupt(interrupted);
   const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight,
                                  {options_.threads, &interrupt});

@@ -88,6 +88,12 @@ class State {
   void set_learning_rate(double learning_rate);
   void get_optimizer_state(const std::vector<VectorView>& vectors);
   void set_optimizer_state(std::size_t steps, const std::vector<ConstVectorView>& vectors);
+  /// Copies one of the optimizer's vectors, in the order of LayerShape, to or from `canonical`.
+  void copy_optimizer_vector(std::size_t vector, void* canonical);
+  void set_optimizer_vector(std::size_t vector, const void* canonical);
+  void set_counters(std::size_t epoch, std::size_t steps);
+  /// Gives up the unfinished run; its epoch at work counts as ended.
+  void discard_run();
 
   const std::shared_ptr<network::State>& network() const { return network_; }
   Loss loss() const { return loss_; }
@@ -132,12 +138,15 @@ class State {
                                      ConstVectorView sample_weight,
                                      const std::function<bool()>& interrupted) const;
 
-  /// Of the run at work.
+  /// Of the run at work, or of the one that a loaded trainer has not finished.
   std::optional<RunRecord> record;
+  /// Written to the trainer's file with all else.
+  TrainerExtra extra;
 
  private:
   template <class View>
   void check_optimizer_state(const char* where, const std::vector<View>& vectors) const;
+  void check_no_run(const char* where) const;
   void report_steps(EpochPlan& plan);
 
   template <class T>

@@ -1,14 +1,20 @@
-"""The command line: ``descend train``, ``descend info``."""
+"""The command line: ``descend train``, ``predict``, ``evaluate``, ``info``.
+
+`Model` reads in Python what ``descend train`` wrote.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
-from descend.cli import arguments, info, train
+from descend.cli import arguments, evaluate, info, predict, train
 from descend.cli.errors import CommandError
+from descend.cli.model import Model
 
-__all__ = ["main"]
+__all__ = ["Model", "main"]
+
+_COMMANDS = {"train": train.run, "predict": predict.run, "evaluate": evaluate.run}
 
 _INTERRUPTED = 130
 
@@ -20,8 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if chosen.fact:
             info.show(chosen.fact)
-        elif chosen.command == "train":
-            train.run(chosen)
+        elif chosen.command in _COMMANDS:
+            _COMMANDS[chosen.command](chosen)
         elif chosen.command == "info":
             info.run()
         else:

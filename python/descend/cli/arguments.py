@@ -4,25 +4,50 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import descend
-from descend.cli.task import CLASS_LOSS, REAL_LOSSES
+from descend.cli.task import CLASS_LOSS, REAL_LOSSES, TASKS
 
 __all__ = ["parser"]
 
-_EXAMPLES = """\
+_TRAIN_EXAMPLES = """\
 examples:
   descend train digits                          scikit-learn's images of handwritten digits
   descend train iris.csv --target species       a CSV file; its first line names the columns
-  descend train houses.csv --target price --layers 64,64,64 --loss huber
+  descend train houses.parquet --target price --layers 64,64,64 --loss huber
+  descend train people.csv --target income --drop name --report report/
   descend train mnist.npz --batch-size 128      an NPZ file of arrays X and y
+
+A column of numbers is standardised, one of text becomes an input for each of its levels; missing
+values are allowed. Text and few whole numbers in the target mean classes, else it is a number.
+"""
+
+_PREDICT_EXAMPLES = """\
+examples:
+  descend predict iris-model new_flowers.csv                   to the screen
+  descend predict iris-model new_flowers.csv -o answers.csv    or .parquet
+  descend predict iris-model new_flowers.csv --keep id         with the column id beside them
+
+The file needs the columns that the model was trained on, in any order; others are ignored.
+"""
+
+_EVALUATE_EXAMPLES = """\
+examples:
+  descend evaluate iris-model more_flowers.csv
+  descend evaluate iris-model more_flowers.csv --report report/
+
+The file needs the columns that the model was trained on and its target.
 """
 
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of ``descend`` and its subcommands."""
     top = argparse.ArgumentParser(
-        prog="descend", description="Train feed-forward neural networks by gradient descent."
+        prog="descend",
+        description="Train feed-forward neural networks by gradient descent.",
+        epilog="descend COMMAND --help says more of a command. Exit codes: 0 done, 1 the data or "
+        "a file is wrong, 2 the arguments are, 130 interrupted by Ctrl-C.",
     )
     facts = top.add_mutually_exclusive_group()
     for name, help_text in (
@@ -34,28 +59,140 @@ def parser() -> argparse.ArgumentParser:
             f"--{name}", dest="fact", action="store_const", const=name, help=help_text
         )
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    train = commands.add_parser(
+    train = _command(
+        commands,
         "train",
-        help="train a network on a data set",
-        description="Train a network on a data set, test it on rows it has not seen,\n"
-        "and write the model and its learning curves.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "train a network on a data set",
+        "Train a network on a data set, test it on rows it has not seen,\n"
+        "and write the model, its history and its figures.",
+        _TRAIN_EXAMPLES,
     )
-    _add_data(train)
+    _add_data(train.add_argument_group("data"))
     _add_network(train.add_argument_group("network"))
     _add_training(train.add_argument_group("training"))
+    _add_results(train.add_argument_group("results"))
+    predict = _command(
+        commands,
+        "predict",
+        "predict the target of new rows",
+        "Predict with a model that descend train wrote: the class and its probabilities,\n"
+        "or the number, for each row.",
+        _PREDICT_EXAMPLES,
+    )
+    _add_model(predict)
+    predict.add_argument(
+        "-o",
+        "--output",
+        default="-",
+        metavar="FILE",
+        help="CSV or Parquet file to write, as its ending says; - is the screen (default)",
+    )
+    predict.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="column of the data to write beside the predictions; may be repeated",
+    )
+    evaluate = _command(
+        commands,
+        "evaluate",
+        "measure a model on rows whose target is known",
+        "Measure how good a model that descend train wrote is, on rows whose target is known.",
+        _EVALUATE_EXAMPLES,
+    )
+    _add_model(evaluate)
+    evaluate.add_argument(
+        "--report",
+        type=Path,
+        metavar="PATH",
+        help="write an HTML page: a file, or a folder for report.html and the figures",
+    )
     commands.add_parser("info", help="print what this build is and what it runs on")
     return top
 
 
-def _add_data(train: argparse.ArgumentParser) -> None:
-    train.add_argument("data", help="digits, a CSV file, or an NPZ file of arrays X and y")
-    train.add_argument(
-        "--target", metavar="COLUMN", help="column of the CSV file to learn; text means classes"
+def _command(
+    commands: Any, name: str, help_text: str, description: str, epilog: str
+) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=help_text,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    train.add_argument(
-        "--output", type=Path, metavar="DIR", help="folder of the results (default: NAME-model)"
+    return command
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", type=Path, help="a model file, or the folder that train wrote")
+    command.add_argument("data", help="a CSV, Parquet or NPZ file, or digits")
+
+
+def _add_data(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "data", help="digits, a CSV or Parquet file, or an NPZ file of arrays X and y"
+    )
+    group.add_argument(
+        "--target",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="column of a table to learn; may be repeated for several numbers",
+    )
+    group.add_argument(
+        "--task",
+        choices=TASKS,
+        default="auto",
+        help="what the target holds; auto takes text and few whole numbers for classes "
+        "(default: %(default)s)",
+    )
+    group.add_argument(
+        "--drop",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="column of a table to leave out, such as a name or a number of the row; "
+        "may be repeated",
+    )
+    group.add_argument(
+        "--max-levels",
+        type=_count,
+        metavar="N",
+        help="levels that a column of text may have (default: 100, and at most one for two "
+        "training rows)",
+    )
+    group.add_argument(
+        "--validation",
+        "--validation-fraction",
+        type=_fraction,
+        default=0.1,
+        metavar="F",
+        help="of the rows, held out to decide when to stop; 0 for none (default: %(default)s)",
+    )
+    group.add_argument(
+        "--test",
+        "--test-fraction",
+        type=_fraction,
+        default=0.2,
+        metavar="F",
+        help="of the rows, held out to measure the result; 0 for none (default: %(default)s)",
+    )
+
+
+def _add_results(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="folder of the results (default: the folder of the report, or NAME-model)",
+    )
+    group.add_argument(
+        "--report",
+        type=Path,
+        metavar="PATH",
+        help="write an HTML page too: a file, or a folder for report.html",
     )
 
 
@@ -121,28 +258,12 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--patience",
         type=_count,
-        default=10,
         metavar="N",
-        help="stop after N epochs without a lower validation loss, keep the best "
-        "(default: %(default)s)",
-    )
-    group.add_argument(
-        "--validation-fraction",
-        type=_fraction,
-        default=0.1,
-        metavar="F",
-        help="of the rows, held out to decide when to stop (default: %(default)s)",
-    )
-    group.add_argument(
-        "--test-fraction",
-        type=_fraction,
-        default=0.2,
-        metavar="F",
-        help="of the rows, held out to measure the result (default: %(default)s)",
+        help="stop after N epochs without a lower validation loss, keep the best (default: 10)",
     )
     group.add_argument(
         "--seed",
-        type=int,
+        type=_seed,
         default=0,
         metavar="N",
         help="of the split, the weights, the shuffle and dropout (default: %(default)s)",
@@ -170,11 +291,17 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _seed(text: str) -> int:
+    if not text.strip().isdecimal() or int(text) >= 2**64:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
+
+
 def _fraction(text: str) -> float:
     try:
         fraction = float(text)
     except ValueError:
-        fraction = 0.0
-    if not 0 < fraction < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
+        fraction = -1.0
+    if not 0 <= fraction < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1, without 1")
     return fraction

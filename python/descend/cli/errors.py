@@ -9,8 +9,8 @@ class CommandError(Exception):
     exit_code: int
 
 
-class DataError(CommandError):
-    """The data cannot be read or learnt from."""
+class DataError(CommandError, ValueError):
+    """The data or a file cannot be read or learnt from."""
 
     exit_code = 1
 

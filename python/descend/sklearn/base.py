@@ -18,13 +18,11 @@ from sklearn.utils.optimize import _check_optimize_result
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 import descend as ds
+from descend.sklearn.current_network import CurrentNetwork
 from descend.sklearn.lbfgs import minimise
 from descend.sklearn.objective import Objective
 from descend.sklearn.rows import Array, dense_parts
 from descend.sklearn.stochastic import Run, Solver
-
-# scikit-learn's name beside the core's own.
-_ACTIVATIONS = {"logistic": "sigmoid"}
 
 
 class BaseMLP(BaseEstimator, ABC):
@@ -36,7 +34,7 @@ class BaseMLP(BaseEstimator, ABC):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions({"logistic", *ds.activations()})],
+        "activation": [StrOptions({"logistic", *ds.activations()}), list, tuple],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -117,11 +115,15 @@ class BaseMLP(BaseEstimator, ABC):
         self.t_ = 0
         self.n_layers_ = len(layer_units)
         self.out_activation_ = self._out_activation()
+        self._current_network = CurrentNetwork()
         self.coefs_: list[Array] = []
         self.intercepts_: list[Array] = []
-        factor = 2.0 if _core_name(self.activation) == "sigmoid" else 6.0
-        for inputs, units in pairwise(layer_units):
-            bound = np.sqrt(factor / (inputs + units))
+        activations = self._activations(len(layer_units) - 2) or [_core_name(self.activation)]
+        # The last layer is drawn as the one below it.
+        for (inputs, units), activation in zip(
+            pairwise(layer_units), [*activations, activations[-1]], strict=False
+        ):
+            bound = np.sqrt((2.0 if activation == "sigmoid" else 6.0) / (inputs + units))
             draws = (inputs, units), units
             w, b = (self._random_state.uniform(-bound, bound, shape) for shape in draws)
             self.coefs_.append(w.astype(dtype, copy=False))
@@ -142,12 +144,30 @@ class BaseMLP(BaseEstimator, ABC):
     def _out_activation(self) -> str:
         """Return the name of the output activation."""
 
+    def _activations(self, hidden_layers: int) -> list[str]:
+        """Return the core's name of each hidden layer's activation."""
+        if isinstance(self.activation, str):
+            return [_core_name(self.activation)] * hidden_layers
+        names = [_core_name(name) for name in self.activation]
+        unknown = sorted({repr(name) for name in names if name not in ds.activations()})
+        if unknown:
+            raise ValueError(
+                f"activation holds {', '.join(unknown)}; known activations: logistic, "
+                f"{', '.join(ds.activations())}."
+            )
+        if len(names) != hidden_layers:
+            raise ValueError(
+                f"activation holds {len(names)} names for {hidden_layers} hidden layers; give one "
+                "for each of hidden_layer_sizes, or a single name for all."
+            )
+        return names
+
     def _network(self, dtype: Any = None, dropout: float = 0.0) -> ds.Network:
         """Return a network of the core with the parameters in ``coefs_`` and ``intercepts_``."""
         *hidden, outputs = (len(b) for b in self.intercepts_)
         layers: list[ds.Dense | ds.Dropout] = []
-        for units in hidden:
-            layers += [ds.Dense(units, _core_name(self.activation)), ds.Dropout(dropout)]
+        for units, activation in zip(hidden, self._activations(len(hidden)), strict=True):
+            layers += [ds.Dense(units, activation), ds.Dropout(dropout)]
         return ds.Network(
             len(self.coefs_[0]),
             [*layers, ds.Dense(outputs)],
@@ -168,7 +188,12 @@ class BaseMLP(BaseEstimator, ABC):
     def _predicted(self, X: Any) -> Array:
         """Check rows, and return the outputs for them."""
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return self._predicted_rows(X, self._network())
+        network = self._current_network.of(
+            [*self.coefs_, *self.intercepts_],
+            self._activations(len(self.coefs_) - 1),
+            self._network,
+        )
+        return self._predicted_rows(X, network)
 
     # ---- fitting ------------------------------------------------------------------------------
 
@@ -424,5 +449,5 @@ class BaseMLP(BaseEstimator, ABC):
         return tags
 
 
-def _core_name(activation: str) -> str:
-    return _ACTIVATIONS.get(activation, activation)
+def _core_name(activation: Any) -> Any:
+    return "sigmoid" if activation == "logistic" else activation

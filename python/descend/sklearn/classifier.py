@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
@@ -35,9 +34,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ----------
     hidden_layer_sizes : array-like of int, default=(100,)
         Units of each hidden layer.
-    activation : str, default='relu'
+    activation : str or list of str, default='relu'
         Of the hidden layers: 'identity', 'logistic', 'tanh', 'relu' as in scikit-learn, or any
-        other of ``descend.activations()``.
+        other of ``descend.activations()``. A list has one for each of them; not in scikit-learn.
     solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
         'lbfgs' is SciPy's L-BFGS-B over all rows, computed in float64; 'sgd' and 'adam' go through
         minibatches.
@@ -129,7 +128,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),
-        activation: str = "relu",
+        activation: str | list[str] = "relu",
         *,
         solver: str = "adam",
         alpha: float = 0.0001,
@@ -300,7 +299,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
 
     def _validate_eval_set(self, X: Any, y: Any) -> tuple[Any, Array]:
-        return self._checked(X, y, reset=False)
+        X, y = self._checked(X, y, reset=False)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        expected: tuple[int, ...] = (len(y),)
+        if self._label_binarizer.y_type_ == "multilabel-indicator":
+            expected = (len(y), self.n_outputs_)
+        if y.shape != expected:
+            raise ValueError(
+                f"eval_set: y has shape {y.shape}, but the classes of fit ask for {expected}."
+            )
+        return X, y
 
     def _loss_weight(self, y: Any, sample_weight: Array | None, incremental: bool) -> Any:
         if self.class_weight is None:
@@ -333,6 +342,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return outputs
 
     def _labels(self, outputs: Array) -> Array:
+        if self.out_activation_ == "softmax":
+            classes: Array = self.classes_.take(outputs.argmax(axis=1))
+            return classes
         outputs = outputs.ravel() if self.n_outputs_ == 1 else outputs
         labels: Array = self._label_binarizer.inverse_transform(outputs)
         return labels
@@ -342,7 +354,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return targets
 
     def _score_rows(self, outputs: Array, y: Array, sample_weight: Array | None) -> float:
-        return float(accuracy_score(y, self._labels(outputs), sample_weight=sample_weight))
+        correct = self._labels(outputs) == y
+        if correct.ndim == 2:  # every label of the row
+            correct = correct.all(axis=1)
+        return float(np.average(correct, weights=sample_weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -28,9 +28,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         mean over the outputs, and its gradient that of the sum, as in scikit-learn.
     hidden_layer_sizes : array-like of int, default=(100,)
         Units of each hidden layer.
-    activation : str, default='relu'
+    activation : str or list of str, default='relu'
         Of the hidden layers: 'identity', 'logistic', 'tanh', 'relu' as in scikit-learn, or any
-        other of ``descend.activations()``.
+        other of ``descend.activations()``. A list has one for each of them; not in scikit-learn.
     solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
         'lbfgs' is SciPy's L-BFGS-B over all rows, computed in float64; 'sgd' and 'adam' go through
         minibatches.
@@ -117,7 +117,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self,
         loss: str = "squared_error",
         hidden_layer_sizes: Any = (100,),
-        activation: str = "relu",
+        activation: str | list[str] = "relu",
         *,
         solver: str = "adam",
         alpha: float = 0.0001,

@@ -1,0 +1,113 @@
+"""The figures of a result, as PNG images: learning curves, and predicted against true."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import descend
+from descend.cli.evaluation import Evaluation
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Drawn", "draw"]
+
+_MOST_CLASSES_COUNTED = 20  # beyond, the counts would not be read in their cells
+_MOST_POINTS = 20_000
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure: the bytes of a PNG file, and what it shows."""
+
+    png: bytes
+    caption: str
+
+
+def draw(history: descend.History | None, evaluation: Evaluation) -> dict[str, Drawn]:
+    """Draw what there is, by the name of its file; nothing where matplotlib is not installed."""
+    drawn = {}
+    try:
+        if history is not None:
+            drawn["learning_curves"] = Drawn(_png(history.plot()), "loss by epoch")
+        if evaluation.classes:
+            figure = _confusion_matrix(evaluation)
+            drawn["confusion_matrix"] = Drawn(_png(figure), "true against predicted classes")
+        else:
+            figure = _predictions(evaluation)
+            drawn["predictions"] = Drawn(_png(figure), "predicted against true values")
+    except ImportError:
+        return {}
+    return drawn
+
+
+def _confusion_matrix(evaluation: Evaluation) -> Figure:
+    from matplotlib.figure import Figure
+
+    counts, classes = evaluation.confusion, evaluation.classes
+    rows = counts.sum(axis=1, keepdims=True)
+    shares = counts / np.maximum(rows, 1)
+    size = 3.2 + 0.42 * min(len(classes), 24)
+    figure = Figure(figsize=(size + 0.8, size), dpi=150, layout="constrained")
+    axes = figure.add_subplot()
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    if len(classes) <= _MOST_CLASSES_COUNTED:
+        for (true, predicted), count in np.ndenumerate(counts):
+            colour = "white" if shares[true, predicted] > 0.55 else "black"
+            axes.text(
+                predicted, true, str(count), ha="center", va="center", color=colour, fontsize=8
+            )
+    _label_classes(axes, [_short(name) for name in classes])
+    axes.set(xlabel="predicted class", ylabel="true class", title=_title(evaluation))
+    figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.85)
+    return figure
+
+
+def _label_classes(axes: Any, names: list[str]) -> None:
+    """Name the classes on both axes, or some of them where they are many."""
+    places = np.arange(0, len(names), -(-len(names) // 40))
+    shown = [_plain(names[place]) for place in places]
+    upright = max(map(len, shown)) > 3
+    axes.set_xticks(places, shown, rotation=90 if upright else 0)
+    axes.set_yticks(places, shown)
+
+
+def _predictions(evaluation: Evaluation) -> Figure:
+    from matplotlib.figure import Figure
+
+    true, predicted = evaluation.targets.ravel(), evaluation.answers.ravel()
+    every = -(-len(true) // _MOST_POINTS)
+    figure = Figure(figsize=(5.0, 5.0), dpi=150, layout="constrained")
+    axes = figure.add_subplot()
+    low, high = float(min(true.min(), predicted.min())), float(max(true.max(), predicted.max()))
+    axes.plot([low, high], [low, high], color="0.6", linewidth=1, label="equal")
+    axes.scatter(true[::every], predicted[::every], s=12, alpha=0.5, linewidths=0)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set(xlabel="true value", ylabel="predicted value", title=_title(evaluation))
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    return figure
+
+
+def _title(evaluation: Evaluation) -> str:
+    noun = "row" if evaluation.rows == 1 else "rows"
+    return f"{evaluation.rows} {noun}: {str(evaluation).partition(' (')[0]}"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 16 else f"{name[:15]}…"
+
+
+def _plain(name: str) -> str:
+    """Keep a name from being read as a formula, and on one line."""
+    return " ".join(name.split()).replace("$", r"\$")
+
+
+def _png(figure: Figure) -> bytes:
+    image = io.BytesIO()
+    figure.savefig(image, format="png")
+    return image.getvalue()
