@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from numbers import Integral
 from threading import get_ident
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from descend import _core
+from descend import _core, html
 from descend.callbacks.calls import Calls
 from descend.history import History
 from descend.network import Network
@@ -17,11 +18,12 @@ from descend.progress import EpochReport, Progress, watching
 from descend.stop import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from descend.callbacks import Callback
+
+    #: A metric of the caller's own, of raw outputs and targets.
+    Metric = Callable[[NDArray[Any], NDArray[Any]], float]
 
 __all__ = ["Optimizer", "Trainer"]
 
@@ -123,6 +125,25 @@ class Trainer(_core.Trainer):
         record = self._unfinished_run
         return None if record is None else History(**record)
 
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in self._settings().items())
+        return f"Trainer({self._network!r}, {settings})"
+
+    def _repr_html_(self) -> str:
+        layers = " → ".join(str(layer) for layer in (self._network.inputs, *self._network.layers))
+        rows = [("network", layers), *self._settings().items()]
+        done = f"Trainer, {self.epoch} epochs and {self.steps} steps done"
+        return html.table(done, [], rows)
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the constructor's arguments but the network; of the last ones those in use."""
+        names = "loss", "optimizer", "batch_size", "shuffle", "seed"
+        settings = {name: getattr(self, name) for name in names}
+        for name in ("l2", "l1", "divide_penalty"):
+            if value := getattr(self, name):
+                settings[name] = value
+        return settings
+
     def fit(
         self,
         X: ArrayLike,
@@ -131,6 +152,7 @@ class Trainer(_core.Trainer):
         *,
         sample_weight: ArrayLike | None = None,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        metrics: Sequence[str | Metric] | None = None,
         stop: Stop | None = None,
         progress: bool | Progress | None = None,
         callbacks: Iterable[Callback | Callable[[Trainer, EpochReport], object]] | None = None,
@@ -164,6 +186,15 @@ class Trainer(_core.Trainer):
             Weight of each row in the loss, not negative.
         validation_data : (X, y), optional
             Rows whose loss is measured after each epoch.
+        metrics : list of str or callable, optional
+            Measured after each epoch, on the rows visited and on the validation rows: names of
+            ``descend.metrics()``, such as ``"accuracy"`` or ``"top_3_accuracy"``, and callables
+            ``f(outputs, y) -> float`` of the raw outputs (rows, outputs) and the targets (rows,
+            outputs) or class indices (rows,). They cost no second pass: a training row's outputs
+            are those of its own step, from before the update and with dropout, as the loss is, so
+            that they lag behind those of the validation rows. ``sample_weight`` weighs the named
+            ones; a callable sees the rows of some weight. The outputs of all rows are kept in the
+            network's dtype meanwhile.
         stop : Stop, optional
             Conditions that end the run earlier.
         progress : bool or callable, optional
@@ -209,6 +240,7 @@ class Trainer(_core.Trainer):
                 validation_X=validation_X,
                 validation_y=validation_y,
                 stop=asdict(stop or Stop()),
+                metrics=metrics,
                 on_begin=calls and calls.begin,
                 on_epoch=calls.epoch_behind(show) if calls else show,
                 on_step=calls.step if calls and calls.every_n_steps else None,
