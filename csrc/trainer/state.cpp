@@ -210,6 +210,15 @@ EpochPlan State::plan(const CheckedExamples& examples, ConstVectorView sample_we
   return plan;
 }
 
+EpochPlan State::step_plan(const CheckedExamples& examples, ConstVectorView sample_weight,
+                           core::InterruptPoll& interrupt) {
+  EpochPlan plan = this->plan(examples, sample_weight, nullptr, interrupt);
+  plan.batch_rows = examples.rows();
+  dropout_.purpose = core::kStepDropoutStream;
+  dropout_.index = steps_;
+  return plan;
+}
+
 // Has the plan's steps reported in last_steps().
 void State::report_steps(EpochPlan& plan) {
   reports_.clear();
@@ -317,11 +326,8 @@ double State::step(const ConstMatrixView& inputs, const Targets& targets,
   const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight,
                                  {options_.threads, &interrupt});
   reserve(examples.rows());
-  EpochPlan plan = this->plan(examples, sample_weight, nullptr, interrupt);
-  plan.batch_rows = examples.rows();
+  EpochPlan plan = step_plan(examples, sample_weight, interrupt);
   report_steps(plan);
-  dropout_.purpose = core::kStepDropoutStream;
-  dropout_.index = steps_;
   EpochProgress progress;
   run(kWhere, plan, progress);
   return progress.loss_sum / progress.weight_sum;

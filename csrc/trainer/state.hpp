@@ -125,6 +125,9 @@ class State {
   /// A plan that visits `order`, all rows where it is null. Valid until the next one is made.
   EpochPlan plan(const network::CheckedExamples& examples, ConstVectorView sample_weight,
                  const std::vector<std::size_t>* order, core::InterruptPoll& interrupt);
+  /// The plan of one step on all rows, as Trainer::step takes it.
+  EpochPlan step_plan(const network::CheckedExamples& examples, ConstVectorView sample_weight,
+                      core::InterruptPoll& interrupt);
   /// Goes on with the plan from where `progress` stands, and counts its steps. Throws
   /// NonFiniteLoss.
   StretchEnd run(const char* where, EpochPlan plan, EpochProgress& progress);

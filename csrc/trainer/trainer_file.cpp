@@ -60,6 +60,7 @@ void visit_record(Record& record, const Field& field) {
 template <class Epoch, class Field>
 void visit_epoch(Epoch& epoch, const Field& field) {
   field("trainer.run.epoch.data_rows", epoch.rows);
+  field("trainer.run.epoch.weight_unit", epoch.weight_unit);
   field("trainer.run.epoch.loss_sum", epoch.progress.loss_sum);
   field("trainer.run.epoch.weight_sum", epoch.progress.weight_sum);
   field("trainer.run.epoch.steps", epoch.progress.steps);
@@ -312,9 +313,12 @@ class Reader {
   }
 
   static void check_progress(const EpochProgress& progress, std::size_t rows, std::size_t steps) {
-    const bool is_possible = progress.visited <= rows && progress.rows <= progress.visited &&
-                             progress.steps <= steps && progress.steps <= progress.rows &&
-                             std::isfinite(progress.loss_sum) && std::isfinite(progress.weight_sum);
+    const bool of_batches = rows == 0;
+    const bool is_possible =
+        (of_batches ? progress.steps == progress.visited
+                    : progress.visited <= rows && progress.rows <= progress.visited) &&
+        progress.steps <= steps && progress.steps <= progress.rows &&
+        std::isfinite(progress.loss_sum) && std::isfinite(progress.weight_sum);
     if (!is_possible) throw invalid("the position within its epoch is not possible.");
   }
 

@@ -79,6 +79,18 @@ struct EpochReport {
   double seconds;                                    ///< of this run so far
 };
 
+/// A minibatch of the caller's: views that are valid until the next one is asked for.
+struct Batch {
+  ConstMatrixView inputs;  ///< (rows, inputs), at least one row
+  Targets targets{};
+  ConstVectorView sample_weight{};  ///< empty or (rows), finite, >= 0, not all 0
+};
+
+/// Gives an epoch's next minibatch; false where there is no more.
+using NextBatch = std::function<bool(Batch&)>;
+/// Begins another epoch.
+using BatchSource = std::function<NextBatch()>;
+
 struct FitOptions {
   std::size_t epochs = 1;
   Stop stop{};
@@ -167,6 +179,13 @@ class Trainer {
   /// However fit ends, by its end, an interrupt or an exception, the run ends with it, and the next
   /// fit begins another one with a new epoch.
   History fit(ConstMatrixView inputs, const Targets& targets, const FitOptions& options = {});
+
+  /// The same with the caller's minibatches, each of which is one optimizer step, as step() takes
+  /// it: batch_size and shuffle are not used, and metrics are those of the validation. `batches` is
+  /// called on this thread, between two steps as a callback is; an exception of it is fit's own. A
+  /// batch that does not fit throws std::invalid_argument with its number in the epoch, from 0, and
+  /// ends the run, which keeps the steps before. An unfinished epoch skips the batches taken.
+  History fit(const BatchSource& batches, const FitOptions& options = {});
 
   /// One epoch, visiting `order` (row indices, in visiting order) where it is given and the
   /// shuffled rows otherwise. Returns the mean loss over the rows visited, each taken before
