@@ -72,7 +72,7 @@ def write(
 ) -> None:
     """Write all files, saying which."""
     file = model.save(where.folder)
-    say("wrote", f"{file}: the network, which takes the inputs as they are in the data")
+    say("wrote", f"{file}: the network, and how the data are prepared for it")
     _write_history(where.folder / "history.csv", history)
     drawn = figures.draw(history, evaluation)
     write_figures(where.folder, drawn)
@@ -88,7 +88,7 @@ def write(
             settings=settings,
             data=_summary(data),
         )
-    say("use it", f"descend predict {file} DATA, or in Python {report.use_in_python(file)}")
+    say("use it", f"descend predict {where.folder} DATA")
 
 
 def write_figures(folder: Path, drawn: dict[str, figures.Drawn]) -> None:
