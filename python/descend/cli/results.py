@@ -144,10 +144,14 @@ def _summary(data: Prepared) -> dict[str, str]:
 
 def _write_history(path: Path, history: descend.History) -> None:
     columns = {"loss": history.loss, "validation_loss": history.validation_loss}
+    for name, values in history.metrics.items():
+        columns[name] = values
+        columns[f"validation_{name}"] = history.validation_metrics.get(name, [])
+    columns["learning_rate"] = history.learning_rate
     columns = {name: values for name, values in columns.items() if values}
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["epoch", *columns])
-        for epoch, values in enumerate(zip(*columns.values(), strict=True), 1):
-            rows.writerow([epoch, *values])
-    say("wrote", f"{path}: {' and '.join(columns)} of each epoch")
+        for epoch, row in enumerate(zip(*columns.values(), strict=True), 1):
+            rows.writerow([epoch, *row])
+    say("wrote", f"{path}: {', '.join(columns)}, by epoch")
