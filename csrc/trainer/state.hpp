@@ -26,8 +26,9 @@ namespace descend::trainer {
 // What steps in one arithmetic type need besides theta.
 template <class T>
 struct Memory {
-  core::AlignedBuffer<T> state[2];  // of the optimizer
-  core::AlignedBuffer<T> gradient;  // where a step takes long
+  core::AlignedBuffer<T> state[kernels::kMostStates];  // of the optimizer
+  core::AlignedBuffer<T> average;                      // of the parameters, where one is kept
+  core::AlignedBuffer<T> gradient;                     // where a step keeps it
   std::unique_ptr<engine::CpuEngine<T>> engine;
   int engine_workers = 0;
 };
@@ -87,6 +88,8 @@ class State {
   void set_learning_rate(const LearningRate& learning_rate);
   void get_optimizer_state(const std::vector<VectorView>& vectors);
   void set_optimizer_state(std::size_t steps, const std::vector<ConstVectorView>& vectors);
+  std::shared_ptr<network::State> averaged_network();
+  void set_averaged_parameters(const ConstVectorView& parameters);
 
   const std::shared_ptr<network::State>& network() const { return network_; }
   Loss loss() const { return loss_; }
@@ -133,7 +136,12 @@ class State {
  private:
   template <class View>
   void check_optimizer_state(const char* where, const std::vector<View>& vectors) const;
+  template <class View>
+  void check_size(const char* where, const View& vector) const;
+  void check_finite(const char* where, const ConstVectorView& vector) const;
+  engine::Clipping clipping() const;
   void report_steps(EpochPlan& plan);
+  void begin_average();
 
   template <class T>
   Memory<T>& memory() {
@@ -154,6 +162,7 @@ class State {
   core::TeamTuner tuner_;  // of steps of tuned_rows_ rows
   int most_workers_ = 0;
   std::size_t tuned_rows_ = 0;
+  bool has_average_ = false;
   bool epoch_at_work_ = false;
   // Read by other threads too.
   std::atomic<std::size_t> epoch_{0};

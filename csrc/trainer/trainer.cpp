@@ -56,6 +56,11 @@ void Trainer::set_optimizer_state(std::size_t steps, const std::vector<ConstVect
   state_->set_optimizer_state(steps, vectors);
 }
 
+Network Trainer::averaged_network() const { return Network(state_->averaged_network()); }
+void Trainer::set_averaged_parameters(ConstVectorView parameters) {
+  state_->set_averaged_parameters(parameters);
+}
+
 Network Trainer::network() const { return Network(state_->network()); }
 std::size_t Trainer::epoch() const { return state_->epoch(); }
 std::size_t Trainer::steps() const { return state_->steps(); }
