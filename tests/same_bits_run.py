@@ -87,6 +87,12 @@ def digest(case, options, threads):
         case.X, case.y, case.loss, case.sample_weight, threads=threads
     )
     numbers = [*history.loss, *history.validation_loss, loss]
+    if len(case.X) > 1:
+        noise = ds.gradient_noise(
+            network, case.X, case.y, case.loss, case.sample_weight, threads=threads
+        )
+        for estimate in (noise, *noise.layers):
+            numbers += [estimate.variance, *estimate.confidence_interval("squared_norm")]
     pairs = [*network.parameters(), *gradient]
     if "average_decay" in options:
         pairs += trainer.averaged_network.parameters()

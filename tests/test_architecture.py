@@ -17,6 +17,7 @@ OWNED_HEADERS = {
     "descend/ops.hpp": "engine",
     "descend/network.hpp": "engine",  # the spec and the shapes of the layers are values
     "descend/trainer.hpp": "trainer",
+    "descend/gradient_noise.hpp": "trainer",
     "descend/descend.hpp": "bindings",
 }
 

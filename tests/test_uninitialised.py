@@ -28,6 +28,9 @@ USES = {
     "Trainer.step": lambda: ds.Trainer.__new__(ds.Trainer).step([[1.0]], [1.0]),
     "Adam.learning_rate": lambda: ds.Adam.__new__(ds.Adam).learning_rate,
     "repr of an Adam": lambda: repr(left_by_a_failed_init(ds.Adam, -1.0)),
+    "GradientNoise.variance": lambda: ds.GradientNoise.__new__(ds.GradientNoise).variance,
+    "repr of a GradientNoise": lambda: repr(ds.GradientNoise.__new__(ds.GradientNoise)),
+    "NoiseEstimate.noise_scale": lambda: ds.NoiseEstimate.__new__(ds.NoiseEstimate).noise_scale,
     "OptimizerState.step": lambda: ds.OptimizerState.__new__(ds.OptimizerState).step,
 }
 

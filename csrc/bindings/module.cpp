@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, module) {
   register_learning_rate(module);
   register_optimizers(module);
   register_network(module);
+  register_gradient_noise(module);
   register_trainer(module);
   register_ops(module);
   register_metrics(module);

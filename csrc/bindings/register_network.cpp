@@ -9,6 +9,7 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/initialised.hpp"
+#include "bindings/interrupts.hpp"
 #include "bindings/register.hpp"
 #include "core/checks.hpp"
 #include "descend/network.hpp"
@@ -135,29 +136,6 @@ VectorView view_of(const Network& network, py::array& flat) {
   return {flat.mutable_data(), network.spec().dtype, network.parameter_count()};
 }
 
-// Whether Ctrl-C waits for its handler, which must not run here: the network is locked. Called
-// without the GIL.
-bool ctrl_c_came() {
-  const py::gil_scoped_acquire acquire;
-  if (PyOS_InterruptOccurred() == 0) return false;
-  PyErr_SetInterrupt();  // asking has taken it away
-  return true;
-}
-
-// Does work(interrupted) without the GIL, again where Ctrl-C ended it and its handler raised
-// nothing.
-template <class Work>
-void until_not_interrupted(const Work& work) {
-  bool ended = false;
-  do {
-    {
-      const py::gil_scoped_release release;
-      work([&ended] { return ended = ctrl_c_came(); });
-    }
-    if (ended && PyErr_CheckSignals() != 0) throw py::error_already_set();
-  } while (std::exchange(ended, false));
-}
-
 py::array predict(const Network& network, py::handle inputs, py::handle threads) {
   constexpr const char* kWhere = "Network.predict";
   const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
@@ -208,12 +186,6 @@ void set_parameters(Network& network, const py::sequence& layers) {
   network.set_parameters(view);
 }
 
-// What os.fspath makes of a path, in the file system's encoding.
-std::string path_argument(py::handle path) {
-  const py::object encoded = py::module_::import("os").attr("fsencode")(path);
-  return encoded.cast<std::string>();
-}
-
 py::list layer_tuples(const Network& network) {
   py::list layers;
   for (const Dense& layer : network.spec().layers) {
@@ -253,8 +225,9 @@ void register_network(py::module_& module) {
 Parameters
 ----------
 X : array_like of shape (rows, inputs)
-    Real, finite numbers of any type; never modified. Contiguous rows are read where they stand,
-    and converted to the network's dtype as they are needed; other arrays are copied once.
+    Real, finite numbers of any type, or a data frame of them; never modified. Contiguous rows are
+    read where they stand, and converted to the network's dtype as they are needed; others are
+    copied once.
 threads : int, optional
     How many threads to use; by default as many as the work is worth.
 

@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include <limits>
+#include <utility>
 
 #include "bindings/arrays.hpp"
 #include "bindings/initialised.hpp"
@@ -19,6 +20,14 @@ namespace descend::bindings {
 
 // The core's trainer and what its checks need to know of it.
 struct BoundTrainer {
+  explicit BoundTrainer(Trainer given)
+      : trainer(std::move(given)),
+        loss(trainer.loss()),
+        options(trainer.options()),
+        outputs(trainer.network().outputs()),
+        parameter_count(trainer.network().parameter_count()),
+        dtype(trainer.network().spec().dtype) {}
+
   Trainer trainer;
   Loss loss;
   TrainerOptions options;
@@ -67,12 +76,20 @@ BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::han
   options.clip_norm = optional_number(kWhere, "clip_norm", clip_norm);
   options.clip_value = optional_number(kWhere, "clip_value", clip_value);
   options.average_decay = optional_number(kWhere, "average_decay", average_decay);
-  return {Trainer(network, loss, optimizer, options),
-          loss,
-          options,
-          network.outputs(),
-          network.parameter_count(),
-          network.spec().dtype};
+  return BoundTrainer(Trainer(network, loss, optimizer, options));
+}
+
+BoundTrainer load_trainer(py::handle path, py::handle threads) {
+  const std::string file = path_argument(path);
+  const int thread_count = threads_argument("Trainer.load", threads);
+  const py::gil_scoped_release release;
+  return BoundTrainer(Trainer::load(file, thread_count));
+}
+
+void save(const BoundTrainer& self, py::handle path) {
+  const std::string file = path_argument(path);
+  const py::gil_scoped_release release;
+  self.trainer.save(file);
 }
 
 // Whether a signal such as Ctrl-C has come; its Python exception is then set. Called from the
@@ -119,6 +136,16 @@ py::dict report_dict(const EpochReport& report) {
   return result;
 }
 
+py::dict history_dict(const History& history) {
+  py::dict result;
+  result["loss"] = history.loss;
+  result["validation_loss"] = history.validation_loss;
+  result["steps"] = history.steps;
+  result["seconds"] = history.seconds;
+  result["stop_reason"] = name(history.stop_reason);
+  return result;
+}
+
 py::dict fit(BoundTrainer& self, py::handle inputs, py::handle targets, py::handle epochs,
              py::handle sample_weight, py::handle validation_inputs, py::handle validation_targets,
              const py::dict& stop, const py::object& on_epoch) {
@@ -126,7 +153,7 @@ py::dict fit(BoundTrainer& self, py::handle inputs, py::handle targets, py::hand
   constexpr const char* kValidation = "Trainer.fit: validation_data";
   FitOptions options;
   options.epochs =
-      integer_argument(kWhere, "epochs", epochs, 1, std::numeric_limits<std::size_t>::max());
+      integer_argument(kWhere, "epochs", epochs, 0, std::numeric_limits<std::size_t>::max());
   const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
   const auto y = targets_argument(kWhere, self.loss, self.outputs, targets);
   const auto weights = weights_argument(kWhere, sample_weight);
@@ -147,14 +174,13 @@ py::dict fit(BoundTrainer& self, py::handle inputs, py::handle targets, py::hand
     };
   }
   options.interrupted = signal_came;
-  const History history = without_gil([&] { return self.trainer.fit(x.view, y.view, options); });
-  py::dict result;
-  result["loss"] = history.loss;
-  result["validation_loss"] = history.validation_loss;
-  result["steps"] = history.steps;
-  result["seconds"] = history.seconds;
-  result["stop_reason"] = name(history.stop_reason);
-  return result;
+  return history_dict(without_gil([&] { return self.trainer.fit(x.view, y.view, options); }));
+}
+
+py::object unfinished_run(const BoundTrainer& self) {
+  const std::optional<History> history = self.trainer.unfinished_run();
+  if (!history) return py::none();
+  return history_dict(*history);
 }
 
 double run_epoch(BoundTrainer& self, py::handle inputs, py::handle targets, py::handle order,
@@ -234,6 +260,7 @@ void register_trainer(py::module_& module) {
            py::arg("batch_size"), py::arg("shuffle"), py::arg("seed"), py::arg("threads"),
            py::arg("l2"), py::arg("l1"), py::arg("divide_penalty"), py::arg("clip_norm"),
            py::arg("clip_value"), py::arg("average_decay"))
+      .def(py::init(&load_trainer), py::arg("path"), py::arg("threads"), "The trainer in a file.")
       .def("_fit", &fit, py::arg("X"), py::arg("y"), py::arg("epochs"), py::arg("sample_weight"),
            py::arg("validation_X"), py::arg("validation_y"), py::arg("stop"), py::arg("on_epoch"))
       .def("run_epoch", &run_epoch, py::arg("X"), py::arg("y"), py::arg("order") = py::none(),
@@ -288,6 +315,34 @@ ValueError, TypeError
 FloatingPointError
     If the loss is NaN or infinite, or the update would overflow; nothing changes then.
 )doc")
+      .def("save", &save, py::arg("path"),
+           R"doc(Write the trainer as it stands to one file, replacing it atomically.
+
+The file holds parameters, loss, settings, optimizer and its state, ``epoch`` and ``steps``; saved
+by a callback of ``fit``, the run at work too: its history, the best parameters of ``patience``,
+the position within the epoch. ``Trainer.load`` goes on from there to the same bits. It is a
+safetensors file, of which ``Network.load`` reads the network. ``threads`` and ``last_steps`` are
+left out.
+
+Parameters
+----------
+path : str or path
+
+Raises
+------
+OSError
+    If the file cannot be written; an earlier file stays as it was.
+RuntimeError
+    If the trainer is at work in another thread; save from a callback.
+)doc")
+      .def(
+          "discard_run", [](BoundTrainer& self) { self.trainer.discard_run(); },
+          R"doc(Give up the unfinished run of a loaded trainer.
+
+The next ``fit`` begins a run of its own with a new epoch. Parameters and optimizer stay as they
+are; without an unfinished run nothing changes.
+)doc")
+      .def_property_readonly("_unfinished_run", &unfinished_run)
       .def_property_readonly(
           "epoch", [](const BoundTrainer& self) { return self.trainer.epoch(); },
           "Epochs that ended so far, those ended early among them.")
@@ -353,6 +408,9 @@ the penalty beside it, and the rows' sum of weights.
       .def_property_readonly(
           "seed", [](const BoundTrainer& self) { return self.options.seed; },
           "The seed of the shuffle and the dropout masks.");
+  py::reinterpret_borrow<py::class_<Network>>(module.attr("Network"))
+      .def(py::init([](const BoundTrainer& trainer) { return trainer.trainer.network(); }),
+           py::arg("trainer"), "The network that a trainer trains, sharing its parameters.");
 }
 
 }  // namespace descend::bindings

@@ -64,6 +64,9 @@ constexpr std::size_t kScratchPieces = 4 + kernels::kMostStates;
 template <class T>
 constexpr std::size_t kPieceSize = kPieceRows * kernels::kPanel<T>;
 
+// Rows whose norms are taken at a time.
+constexpr std::size_t kNormRows = 64;
+
 // Parameters whose penalty, or the squares of whose gradient, are summed at a time.
 constexpr std::size_t kBlock = 4096;
 
@@ -243,6 +246,26 @@ double CpuEngine<T>::loss_sum(const Minibatch& batch) const {
     sum += batch.examples.weights[batch.rows[i]] * static_cast<double>(losses_.data()[i]);
   }
   return sum;
+}
+
+template <class T>
+void CpuEngine<T>::row_gradient_norms(const core::Worker& worker, const Minibatch& batch,
+                                      double* squared) const {
+  const core::Share share = worker.share(batch.rows.count);
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const Layer& layer = layers_[l];
+    const LayerLayout& place = layout_.layers[l];
+    const Matrix<T> x = input_of(l, batch);
+    double* const of_layer = squared + l * batch.rows.count;
+    for (std::size_t begin = share.begin; begin < share.end; begin += kNormRows) {
+      const std::size_t rows = std::min(kNormRows, share.end - begin);
+      double of_inputs[kNormRows];
+      kernels_.squared_norms(rows, place.inputs, x.data + begin * x.ld, x.ld, of_inputs);
+      kernels_.squared_norms(rows, place.units, layer.d_z.data() + begin * layer.ld, layer.ld,
+                             of_layer + begin);
+      for (std::size_t i = 0; i < rows; ++i) of_layer[begin + i] *= of_inputs[i] + 1.0;
+    }
+  }
 }
 
 template <class T>
@@ -684,6 +707,22 @@ bool CpuEngine<T>::gradient(const core::Worker& worker, core::Pace& pace, const 
       },
       [&](std::size_t l, double parts) {
         const double flops = product_flops(batch.rows.count, layout_.layers[l]);
+        return pace.meet_after(flops / worker.count / parts);
+      });
+}
+
+template <class T>
+bool CpuEngine<T>::gradient_of_part(const core::Worker& worker, core::Pace& pace,
+                                    const Minibatch& batch, const core::Share& rows, T* gradient,
+                                    bool accumulate) {
+  const kernels::Sums sums = accumulate ? kernels::Sums::go_on : kernels::Sums::replace;
+  return for_each_piece(
+      worker,
+      [&](const Piece& piece) {
+        add_up(piece, batch, rows, gradient + piece.offset, sums, nullptr);
+      },
+      [&](std::size_t l, double parts) {
+        const double flops = product_flops(rows.size(), layout_.layers[l]);
         return pace.meet_after(flops / worker.count / parts);
       });
 }

@@ -98,6 +98,9 @@ class CpuEngine {
 
   std::size_t block_rows() const { return block_rows_; }
 
+  /// Only gradient_of_part() will be called: backpropagate() sums no rows ahead for the others.
+  void sum_parts_only() { row_sums_size_ = 0; }
+
   /// Prepares for a team of `workers`, at most those there is room for. Before, it is that many.
   void share_out(int workers);
 
@@ -118,6 +121,12 @@ class CpuEngine {
   /// No element of those rows' gradient has a magnitude beyond this; the same in every worker.
   double gradient_bound(const Minibatch& batch) const;
 
+  /// Writes, for this worker's share of those rows, the squared norm of what row i adds to the
+  /// gradient of layer l, weights and bias, to squared[l * rows + i]; all stand after a barrier.
+  /// For a dense layer it is |d_z_i|^2 (|x_i|^2 + 1): Goodfellow (2015), arXiv:1510.01799.
+  void row_gradient_norms(const core::Worker& worker, const Minibatch& batch,
+                          double* squared) const;
+
   /// Takes this worker's share of the penalty of theta, which penalty_sum() gives after a barrier;
   /// the same in every worker.
   void measure_penalty(const core::Worker& worker, const Penalty& penalty, const T* theta);
@@ -127,6 +136,10 @@ class CpuEngine {
   /// whether it came to its end, as backpropagate() does.
   bool gradient(const core::Worker& worker, core::Pace& pace, const Minibatch& batch, T* gradient,
                 bool accumulate);
+
+  /// The same of some of those rows, which are summed one after the other.
+  bool gradient_of_part(const core::Worker& worker, core::Pace& pace, const Minibatch& batch,
+                        const core::Share& rows, T* gradient, bool accumulate);
 
   /// Clips the gradient of the whole minibatch, which stands in memory, by its norm: adds the
   /// penalty's to it, clips its elements, and sets the scale of what is left to be done.

@@ -150,6 +150,65 @@ double sum_in_lanes(std::size_t count, const Term& term) {
   return folded(lanes);
 }
 
+// Eight numbers as the compiler knows them, which turns floats into doubles too.
+typedef double Doubles __attribute__((vector_size(kSumLanes * sizeof(double))));
+typedef float Floats __attribute__((vector_size(kSumLanes * sizeof(float))));
+
+DESCEND_INLINE void load_lanes(const double* x, Doubles& out) {
+  __builtin_memcpy(&out, x, sizeof(Doubles));
+}
+DESCEND_INLINE void load_lanes(const float* x, Doubles& out) {
+  Floats lanes;
+  __builtin_memcpy(&lanes, x, sizeof(Floats));
+  out = __builtin_convertvector(lanes, Doubles);
+}
+
+// sum_i x_i y_i, in four times as many lanes while there are enough numbers.
+template <class T>
+DESCEND_INLINE double product(std::size_t count, const T* x, const T* y) {
+  constexpr std::size_t kChains = 4;
+  Doubles sums[kChains] = {};
+  Doubles a, b;
+  std::size_t i = 0;
+  for (; i + kChains * kSumLanes <= count; i += kChains * kSumLanes) {
+    for (std::size_t chain = 0; chain < kChains; ++chain) {
+      load_lanes(x + i + chain * kSumLanes, a);
+      load_lanes(y + i + chain * kSumLanes, b);
+      sums[chain] += a * b;
+    }
+  }
+  for (; i + kSumLanes <= count; i += kSumLanes) {
+    load_lanes(x + i, a);
+    load_lanes(y + i, b);
+    sums[0] += a * b;
+  }
+  const Doubles all = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  double lanes[kSumLanes];
+  __builtin_memcpy(lanes, &all, sizeof(lanes));
+  for (std::size_t lane = 0; i + lane < count; ++lane) {
+    lanes[lane] += static_cast<double>(x[i + lane]) * static_cast<double>(y[i + lane]);
+  }
+  return folded(lanes);
+}
+
+template <class T>
+void squared_norms(std::size_t rows, std::size_t columns, const T* x, std::size_t ld, double* out) {
+  for (std::size_t i = 0; i < rows; ++i) out[i] = product(columns, x + i * ld, x + i * ld);
+}
+
+template <class T>
+void products_with_sum(std::size_t count, std::size_t vectors, const T* x, std::size_t ld, T* sum,
+                       double* with_sum, double* with_self) {
+  for (std::size_t i = 0; i < count; ++i) sum[i] = x[i];
+  for (std::size_t k = 1; k < vectors; ++k) {
+    for (std::size_t i = 0; i < count; ++i) sum[i] += x[k * ld + i];
+  }
+  for (std::size_t k = 0; k < vectors; ++k) {
+    with_sum[k] = product(count, x + k * ld, static_cast<const T*>(sum));
+    with_self[k] = product(count, x + k * ld, x + k * ld);
+  }
+}
+
 template <class T>
 double squared_distance(std::size_t count, const T* x, const T* y) {
   return sum_in_lanes(count, [=](std::size_t i) {

@@ -47,6 +47,8 @@ constexpr Kernels<T> kernels() {
       multiply<T>,
       all_finite<T>,
       absolute_sum<T>,
+      squared_norms<T>,
+      products_with_sum<T>,
       squared_distance<T>,
       penalty<T>,
       add_penalty_gradient<T>,

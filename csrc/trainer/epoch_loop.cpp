@@ -228,7 +228,7 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
         progress.steps = steps_before + steps;
         progress.rows += rows.count;
         end.last_loss = loss;
-        end.learning_rate = update.scalars.learning_rate;
+        progress.learning_rate = update.scalars.learning_rate;
         end.stop = condition_met(plan, progress.steps);
         if (plan.reports != nullptr) {
           plan.reports->push_back({sums->loss / weight, penalty_sum, weight * plan.weight_unit});
@@ -240,7 +240,7 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
     worker.wait();  // nobody reads growth, measured or progress any more
     if (worker.index != 0) return;
     if (interrupted) end.stop = StopReason::interrupted;
-    progress.visited = first;
+    progress.visited = std::min(first, plan.rows.count);
     growth = guard.growth();
     measured = guard.measured();
     ended = !goes_on;

@@ -45,7 +45,8 @@ struct EpochProgress {
   double weight_sum = 0.0;  ///< of the rows visited
   std::size_t steps = 0;
   std::size_t rows = 0;
-  std::size_t visited = 0;  ///< of the plan's rows, those of minibatches without weight too
+  std::size_t visited = 0;     ///< of the plan's rows, those of minibatches without weight too
+  double learning_rate = 0.0;  ///< of the last step
 };
 
 /// How a call of run_steps ended.
@@ -55,7 +56,6 @@ struct StretchEnd {
   bool overflow = false;                  ///< of the update after the last step, not applied
   std::exception_ptr no_learning_rate;    ///< why there is none for the step after the last step
   double last_loss = 0.0;                 ///< of the last step, its penalty included
-  double learning_rate = 0.0;             ///< of the last step
 };
 
 /// Whether the gradient of a step of so many rows stands in memory: block after block, so that it

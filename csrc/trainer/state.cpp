@@ -148,7 +148,6 @@ StretchEnd State::run(const char* where, EpochPlan plan, EpochProgress& progress
                         growth_, progress);
   });
   steps_ += progress.steps - steps_before;
-  if (progress.steps > steps_before) last_learning_rate_ = end.learning_rate;
   if (end.no_learning_rate != nullptr) {
     try {
       std::rethrow_exception(end.no_learning_rate);
@@ -266,30 +265,40 @@ void State::get_optimizer_state(const std::vector<VectorView>& vectors) {
   constexpr const char* kWhere = "Trainer.optimizer_state";
   const BetweenSteps between(kWhere, *this);
   check_optimizer_state(kWhere, vectors);
-  network::with_type(network_->spec.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    for (std::size_t i = 0; i < vectors.size(); ++i) {
-      engine::to_canonical(network_->layout, memory<T>().state[i].data(),
-                           static_cast<T*>(vectors[i].data()));
-    }
-  });
+  for (std::size_t i = 0; i < vectors.size(); ++i) copy_optimizer_vector(i, vectors[i].data());
 }
 
 void State::set_optimizer_state(std::size_t steps, const std::vector<ConstVectorView>& vectors) {
   constexpr const char* kWhere = "Trainer.optimizer_state";
   const Busy busy(kWhere, *this);
   check_optimizer_state(kWhere, vectors);
+  check_no_run(kWhere);
   for (const ConstVectorView& vector : vectors) check_finite(kWhere, vector);
+  for (std::size_t i = 0; i < vectors.size(); ++i) set_optimizer_vector(i, vectors[i].data());
+  steps_ = steps;
+}
+
+void State::copy_optimizer_vector(std::size_t vector, void* canonical) {
+  network::with_type(network_->spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    engine::to_canonical(network_->layout, memory<T>().state[vector].data(),
+                         static_cast<T*>(canonical));
+  });
+}
+
+void State::set_optimizer_vector(std::size_t vector, const void* canonical) {
   network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
     const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
-    for (std::size_t i = 0; i < vectors.size(); ++i) {
-      T* const state = memory<T>().state[i].data();
-      engine::from_canonical(network_->layout, static_cast<const T*>(vectors[i].data()), state);
-      const std::size_t size = network_->layout.size;
-      growth_.state_within(kernels.absolute_sum(1, size, state, size));
-    }
+    const std::size_t size = network_->layout.size;
+    T* const state = memory<T>().state[vector].data();
+    engine::from_canonical(network_->layout, static_cast<const T*>(canonical), state);
+    growth_.state_within(kernels.absolute_sum(1, size, state, size));
   });
+}
+
+void State::set_counters(std::size_t epoch, std::size_t steps) {
+  epoch_ = epoch;
   steps_ = steps;
 }
 
@@ -324,20 +333,47 @@ void State::set_averaged_parameters(const ConstVectorView& parameters) {
   if (!options_.average_decay) {
     throw invalid(kWhere, ": this trainer keeps no average; give it an average_decay.");
   }
+  check_no_run(kWhere);
   check_size(kWhere, parameters);
   check_finite(kWhere, parameters);
+  set_average(parameters.data());
+}
+
+void State::copy_average(void* canonical) {
   network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
-    engine::from_canonical(network_->layout, static_cast<const T*>(parameters.data()),
+    engine::to_canonical(network_->layout, memory<T>().average.data(), static_cast<T*>(canonical));
+  });
+}
+
+void State::set_average(const void* canonical) {
+  network::with_type(network_->spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    engine::from_canonical(network_->layout, static_cast<const T*>(canonical),
                            memory<T>().average.data());
   });
   has_average_ = true;
+}
+
+void State::discard_run() {
+  if (record && record->epoch) ++epoch_;
+  record.reset();
+  extra = {};
+}
+
+void State::check_no_run(const char* where) const {
+  if (!record) return;
+  throw std::runtime_error(
+      core::text(where,
+                 ": this trainer was saved within a run; fit goes on with it, discard_run gives "
+                 "it up."));
 }
 
 double State::step(const ConstMatrixView& inputs, const Targets& targets,
                    ConstVectorView sample_weight, const std::function<bool()>& interrupted) {
   constexpr const char* kWhere = "Trainer.step";
   const Busy busy(kWhere, *this);
+  check_no_run(kWhere);
   core::InterruptPoll interrupt(interrupted);
   const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight,
                                  {options_.threads, &interrupt});
@@ -357,6 +393,7 @@ double State::run_epoch(const ConstMatrixView& inputs, const Targets& targets,
                         const std::function<bool()>& interrupted) {
   constexpr const char* kWhere = "Trainer.run_epoch";
   const Busy busy(kWhere, *this);
+  check_no_run(kWhere);
   core::InterruptPoll interrupt(interrupted);
   const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight,
                                  {options_.threads, &interrupt});

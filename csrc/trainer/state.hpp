@@ -90,14 +90,22 @@ class State {
   void set_optimizer_state(std::size_t steps, const std::vector<ConstVectorView>& vectors);
   std::shared_ptr<network::State> averaged_network();
   void set_averaged_parameters(const ConstVectorView& parameters);
+  /// Copies one of the optimizer's vectors, in the order of LayerShape, to or from `canonical`.
+  void copy_optimizer_vector(std::size_t vector, void* canonical);
+  void set_optimizer_vector(std::size_t vector, const void* canonical);
+  void set_counters(std::size_t epoch, std::size_t steps);
+  /// Whether the average has begun; then it is copied, as one of the optimizer's vectors.
+  bool has_average() const { return has_average_; }
+  void copy_average(void* canonical);
+  void set_average(const void* canonical);
+  /// Gives up the unfinished run; its epoch at work counts as ended.
+  void discard_run();
 
   const std::shared_ptr<network::State>& network() const { return network_; }
   Loss loss() const { return loss_; }
   const TrainerOptions& options() const { return options_; }
   std::size_t epoch() const { return epoch_; }
   std::size_t steps() const { return steps_; }
-  /// Of the last step.
-  double last_learning_rate() const { return last_learning_rate_; }
 
   /// Counts an epoch when it ends, in whatever way.
   class EpochAtWork {
@@ -130,8 +138,10 @@ class State {
   std::optional<double> mean_loss(const network::CheckedExamples& examples,
                                   core::InterruptPoll& interrupt) const;
 
-  /// Of the run at work.
+  /// Of the run at work, or of the one that a loaded trainer has not finished.
   std::optional<RunRecord> record;
+  /// Written to the trainer's file with all else.
+  TrainerExtra extra;
 
  private:
   template <class View>
@@ -140,6 +150,7 @@ class State {
   void check_size(const char* where, const View& vector) const;
   void check_finite(const char* where, const ConstVectorView& vector) const;
   engine::Clipping clipping() const;
+  void check_no_run(const char* where) const;
   void report_steps(EpochPlan& plan);
   void begin_average();
 
@@ -158,7 +169,6 @@ class State {
   std::vector<StepTerms> reports_;
   engine::DropoutKey dropout_{};
   engine::GrowthBound growth_;
-  double last_learning_rate_ = 0.0;
   core::TeamTuner tuner_;  // of steps of tuned_rows_ rows
   int most_workers_ = 0;
   std::size_t tuned_rows_ = 0;

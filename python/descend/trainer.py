@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from numbers import Integral
 from typing import TYPE_CHECKING
@@ -101,6 +102,32 @@ class Trainer(_core.Trainer):
         )
         self._network = network
 
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], threads: int | None = None) -> Trainer:
+        """Read a trainer, its network included, from a file that ``save`` wrote.
+
+        It goes on to the same bits as the one that was saved, on any machine. Where that one was
+        within a run of ``fit``, the next ``fit`` with the same data goes on with it: see there.
+
+        Parameters
+        ----------
+        path : str or path
+        threads : int, optional
+            As for `Trainer`.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it is cut, damaged, does not hold a trainer, or is of a later version of descend.
+        """
+        trainer = cls.__new__(cls)
+        _core.Trainer.__init__(trainer, path, threads)
+        trainer._network = Network.__new__(Network)
+        _core.Network.__init__(trainer._network, trainer)
+        return trainer
+
     @property
     def network(self) -> Network:
         """The network trained."""
@@ -121,6 +148,15 @@ class Trainer(_core.Trainer):
         _core.Network.__init__(network, self._averaged_network())
         return network
 
+    @property
+    def unfinished_run(self) -> History | None:
+        """The history so far of the run that ``fit`` goes on with, or is at work on.
+
+        Its ``stop_reason`` is ``"interrupted"`` unless a stopping condition has been met.
+        """
+        record = self._unfinished_run
+        return None if record is None else History(**record)
+
     def fit(
         self,
         X: ArrayLike,
@@ -134,7 +170,15 @@ class Trainer(_core.Trainer):
     ) -> History:
         """Train for some epochs, or until a stopping condition is met.
 
-        A second call goes on from where the first one ended.
+        A second call goes on from where the first one ended, with a new epoch and a history of its
+        own. However a call ends, by its end, Ctrl-C or an exception, its run ends with it.
+
+        A trainer that was saved within a run and loaded goes on with that run. Give it the same
+        data and conditions, and as ``epochs`` those that are left of the whole number, such as
+        ``20 - trainer.epoch`` of 20; the unfinished epoch counts, and goes on from its
+        position. Results and the history, which is that of the whole run, are those of a run never
+        interrupted, bit for bit. With 0 epochs left, the run is ended as it would have been.
+        ``discard_run`` gives it up.
 
         Parameters
         ----------
@@ -142,12 +186,13 @@ class Trainer(_core.Trainer):
             Real, finite numbers of any type, in memory or a ``numpy.memmap``; never modified.
             Contiguous rows are read where they stand, and converted to the network's dtype
             as they are needed. Arrays of Fortran order or with columns apart, of another byte
-            order, or of long double are copied once.
+            order, or of long double are copied once, as are most data frames; those of pandas,
+            polars and pyarrow are taken here and for every other array.
         y : array_like
             Targets of shape (n_rows, n_outputs), or (n_rows,) where there is one output. For
             ``softmax_cross_entropy`` class indices (n_rows,) or rows of probabilities.
         epochs : int
-            Passes over the rows, at least 1.
+            Passes over the rows, at least 1; those left of an unfinished run.
         sample_weight : array_like of shape (n_rows,), optional
             Weight of each row in the loss, not negative.
         validation_data : (X, y), optional
@@ -166,7 +211,8 @@ class Trainer(_core.Trainer):
         Raises
         ------
         ValueError
-            If the data do not fit the network or the loss; nothing is changed then.
+            If the data do not fit the network, the loss or the unfinished epoch; nothing is changed
+            then.
         FloatingPointError
             If the loss of a step is NaN or infinite, or its update would overflow. That step is
             not applied: parameters, optimizer state and ``steps`` are those of the step before

@@ -4,6 +4,7 @@
 #include "descend/activation.hpp"
 #include "descend/build_info.hpp"
 #include "descend/dtype.hpp"
+#include "descend/gradient_noise.hpp"
 #include "descend/initializer.hpp"
 #include "descend/learning_rate.hpp"
 #include "descend/loss.hpp"

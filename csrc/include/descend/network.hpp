@@ -20,6 +20,8 @@ namespace descend {
 namespace network {
 class State;
 }
+struct GradientNoise;
+struct GradientNoiseOptions;
 
 /// a = f(x w + b), then, while training, inverted dropout of a.
 struct Dense {
@@ -121,6 +123,9 @@ class Network {
 
  private:
   friend class Trainer;
+  friend GradientNoise gradient_noise(const Network& network, ConstMatrixView inputs,
+                                      const Targets& targets, Loss loss,
+                                      const GradientNoiseOptions& options);
   explicit Network(std::shared_ptr<network::State> state);
   std::shared_ptr<network::State> state_;
 };

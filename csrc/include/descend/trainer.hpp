@@ -4,9 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "descend/learning_rate.hpp"
@@ -105,12 +107,26 @@ struct FitOptions {
   std::function<bool()> interrupted{};
 };
 
+/// The record of a run.
 struct History {
   std::vector<double> loss;             ///< mean J of each epoch, over the rows visited
   std::vector<double> validation_loss;  ///< J on the validation rows after each epoch
   std::size_t steps = 0;
   double seconds = 0.0;
   StopReason stop_reason = StopReason::epochs;
+};
+
+/// Numbers that a client of the library keeps in a trainer's file, row-major.
+struct ExtraTensor {
+  DType dtype = DType::float32;
+  std::vector<std::size_t> shape;    ///< no length of 0
+  std::vector<unsigned char> bytes;  ///< of the elements, as they stand in memory
+};
+
+/// What a client keeps there, such as the state of its callbacks. The library does not look at it.
+struct TrainerExtra {
+  std::string text;  ///< UTF-8
+  std::map<std::string, ExtraTensor> tensors;
 };
 
 /// Trains a network, whose parameters it shares: `network` may be moved or destroyed.
@@ -133,6 +149,14 @@ class Trainer {
 
   /// Runs up to options.epochs epochs over (inputs, targets). With patience, the parameters of
   /// the lowest validation loss are restored at the end, also where an exception ends it.
+  ///
+  /// Where this trainer was saved within a run and loaded, fit goes on with that run: it finishes
+  /// the epoch at work, the first of options.epochs, in its order and from its position, and
+  /// returns the history of the whole run. Data and options other than epochs should be that run's;
+  /// another number of rows than the unfinished epoch's throws std::invalid_argument. Where no
+  /// epoch is left, options.epochs may be 0: the run is then ended as it would have been.
+  /// However fit ends, by its end, an interrupt or an exception, the run ends with it, and the next
+  /// fit begins another one with a new epoch.
   History fit(ConstMatrixView inputs, const Targets& targets, const FitOptions& options = {});
 
   /// One epoch, visiting `order` (row indices, in visiting order) where it is given and the
@@ -173,12 +197,42 @@ class Trainer {
   Network averaged_network() const;
   void set_averaged_parameters(ConstVectorView parameters);
 
+  /// Writes the trainer as it stands to a safetensors file, which it replaces atomically: the
+  /// network (Network::load reads it too), loss, options but threads, optimizer and its state,
+  /// counters, extra(), and the run of fit at work, where a callback saves. last_steps() is left
+  /// out. Throws FileError, leaving what was there; std::bad_alloc.
+  void save(const std::string& path) const;
+  /// The trainer that was saved, with a network of its own: it goes on to the same bits, on any
+  /// machine and number of threads. `threads` as in TrainerOptions.
+  /// Throws FileError where the file cannot be read, and std::invalid_argument where it is damaged,
+  /// not a trainer's, or of a later version.
+  static Trainer load(const std::string& path, int threads = 0);
+
+  /// The history so far of the run at work, or of the one that a loaded trainer has not finished;
+  /// its stop_reason is `interrupted` unless a condition has been met.
+  std::optional<History> unfinished_run() const;
+  /// Gives that run up: fit then begins another one with a new epoch. The parameters stay as they
+  /// are.
+  void discard_run();
+  /// Called in a callback, has the run end after it, as where it returns false; save() then writes
+  /// that the run has ended.
+  void end_run();
+
+  /// What a client keeps in the trainer's file; fit clears it when it ends. Setting throws
+  /// std::invalid_argument where a tensor's bytes are not those of its shape, or a text is not
+  /// UTF-8.
+  TrainerExtra extra() const;
+  void set_extra(TrainerExtra extra);
+
+  Loss loss() const;
+  const TrainerOptions& options() const;
   /// The network trained, sharing its parameters.
   Network network() const;
   std::size_t epoch() const;  ///< epochs that ended so far, those ended early among them
   std::size_t steps() const;  ///< optimizer steps done so far
 
  private:
+  explicit Trainer(std::unique_ptr<trainer::State> state);
   std::unique_ptr<trainer::State> state_;
 };
 

@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import typing
 from . import ops
-__all__: list[str] = ['AdaGrad', 'Adam', 'AdamW', 'LearningRate', 'Network', 'OptimizerState', 'RMSProp', 'SGD', 'Trainer', 'activations', 'build_info', 'initializers', 'losses', 'metric', 'metrics', 'ops', 'optimizers', 'schedule_names']
+__all__: list[str] = ['AdaGrad', 'Adam', 'AdamW', 'GradientNoise', 'LearningRate', 'Network', 'NoiseEstimate', 'OptimizerState', 'RMSProp', 'SGD', 'Trainer', 'activations', 'build_info', 'gradient_noise', 'initializers', 'losses', 'metric', 'metrics', 'ops', 'optimizers', 'schedule_names']
 class LearningRate:
     """
     A learning rate that changes from step to step; made by ``descend.schedules``.
@@ -429,6 +429,11 @@ class Network:
         """
         A copy, parameters included.
         """
+    @typing.overload
+    def __init__(self, trainer: Trainer) -> None:
+        """
+        The network that a trainer trains, sharing its parameters.
+        """
     def load_parameters(self, path: typing.Any) -> None:
         """
         Read the parameters of a file whose layers and dtype are this network's.
@@ -484,8 +489,9 @@ class Network:
         Parameters
         ----------
         X : array_like of shape (rows, inputs)
-            Real, finite numbers of any type; never modified. Contiguous rows are read where they stand,
-            and converted to the network's dtype as they are needed; other arrays are copied once.
+            Real, finite numbers of any type, or a data frame of them; never modified. Contiguous rows are
+            read where they stand, and converted to the network's dtype as they are needed; others are
+            copied once.
         threads : int, optional
             How many threads to use; by default as many as the work is worth.
         
@@ -562,16 +568,137 @@ class Network:
         """
         The seed of the initial weights.
         """
+class NoiseEstimate:
+    """
+    How noisy a gradient is, of all parameters or of one layer's.
+    
+    Made by ``gradient_noise``. The rows measured count as a sample of all that there could be.
+    """
+    def __getstate__(self) -> tuple:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def __setstate__(self, arg0: tuple) -> None:
+        ...
+    def confidence_interval(self, of: typing.Any = 'noise_scale', level: typing.Any = 0.95) -> tuple:
+        """
+        An interval that covers the true figure with the probability ``level``.
+        
+        From a jackknife that leaves out one group of rows at a time. From fewer than 4 rows it is
+        everything.
+        
+        Parameters
+        ----------
+        of : {"noise_scale", "variance", "squared_norm"}
+        level : float
+            Between 0 and 1.
+        
+        Returns
+        -------
+        (low, high) : tuple of float
+            ``high`` is infinite for a noise scale where |G|^2 may be 0 (Fieller 1954); ``low`` may be
+            negative for ``squared_norm``.
+        
+        Raises
+        ------
+        ValueError
+            If ``of`` or ``level`` is none of these.
+        """
+    def relative_standard_error(self, batch_size: typing.Any, population: typing.Any = None) -> float:
+        """
+        ``standard_error`` over |G|; infinite where ``squared_norm`` is not above 0.
+        """
+    def standard_error(self, batch_size: typing.Any, population: typing.Any = None) -> float:
+        """
+        The standard error of a minibatch's gradient, sigma / sqrt(N').
+        
+        Parameters
+        ----------
+        batch_size : int
+            Rows of the minibatch, N'.
+        population : int, optional
+            The rows from which it is drawn without replacement, as in an epoch: the error is then smaller
+            by sqrt(1 - batch_size / population). By default every row is drawn from all that could be.
+        
+        Returns
+        -------
+        float
+            sqrt(tr Sigma / batch_size): the root of the mean of |G_B - G|^2 over minibatches. With
+            ``sample_weight`` it counts a minibatch's gradient as the mean of its rows' weighted ones; a
+            training step divides by the minibatch's own sum of weights, which differs by a part of
+            1 / noise_scale.
+        
+        Raises
+        ------
+        ValueError
+            If ``batch_size`` is below 1 or above ``population``.
+        """
+    @property
+    def noise_scale(self) -> float:
+        """
+        tr Sigma / |G|^2, the simple noise scale (McCandlish et al. 2018).
+        
+        The batch size at which the noise of the gradient is as large as the gradient; infinite where
+        ``squared_norm`` is not above 0: the rows do not show a gradient.
+        """
+    @property
+    def squared_norm(self) -> float:
+        """
+        |G|^2, unbiased: from few rows it may come out negative.
+        """
+    @property
+    def variance(self) -> float:
+        """
+        tr Sigma: the total variance of one row's gradient, unbiased.
+        """
+class GradientNoise(NoiseEstimate):
+    """
+    How noisy the gradient of a data set is.
+    """
+    def __getstate__(self) -> tuple[tuple, int, float, list[NoiseEstimate]]:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def __setstate__(self, arg0: tuple) -> None:
+        ...
+    @property
+    def layers(self) -> tuple:
+        """
+        A `NoiseEstimate` of each dense layer's weights and bias alone.
+        """
+    @property
+    def loss(self) -> float:
+        """
+        J over them.
+        """
+    @property
+    def rows(self) -> int:
+        """
+        Rows measured.
+        """
 class Trainer:
     """
     Trains a network: minibatches, epochs, stopping conditions.
     """
+    @typing.overload
     def __init__(self, network: Network, loss: typing.Any, optimizer: typing.Any, batch_size: typing.Any, shuffle: typing.Any, seed: typing.Any, threads: typing.Any, l2: typing.Any, l1: typing.Any, divide_penalty: typing.Any, clip_norm: typing.Any, clip_value: typing.Any, average_decay: typing.Any) -> None:
         ...
+    @typing.overload
+    def __init__(self, path: typing.Any, threads: typing.Any) -> None:
+        """
+        The trainer in a file.
+        """
     def _averaged_network(self) -> Network:
         ...
     def _fit(self, X: typing.Any, y: typing.Any, epochs: typing.Any, sample_weight: typing.Any, validation_X: typing.Any, validation_y: typing.Any, stop: dict, on_epoch: typing.Any) -> dict:
         ...
+    def discard_run(self) -> None:
+        """
+        Give up the unfinished run of a loaded trainer.
+        
+        The next ``fit`` begins a run of its own with a new epoch. Parameters and optimizer stay as they
+        are; without an unfinished run nothing changes.
+        """
     def run_epoch(self, X: typing.Any, y: typing.Any, order: typing.Any = None, sample_weight: typing.Any = None) -> float:
         """
         Run one epoch of minibatches.
@@ -601,6 +728,27 @@ class Trainer:
         RuntimeError
             If the learning rate's callable raises; as for ``fit``.
         """
+    def save(self, path: typing.Any) -> None:
+        """
+        Write the trainer as it stands to one file, replacing it atomically.
+        
+        The file holds parameters, loss, settings, optimizer and its state, ``epoch`` and ``steps``; saved
+        by a callback of ``fit``, the run at work too: its history, the best parameters of ``patience``,
+        the position within the epoch. ``Trainer.load`` goes on from there to the same bits. It is a
+        safetensors file, of which ``Network.load`` reads the network. ``threads`` and ``last_steps`` are
+        left out.
+        
+        Parameters
+        ----------
+        path : str or path
+        
+        Raises
+        ------
+        OSError
+            If the file cannot be written; an earlier file stays as it was.
+        RuntimeError
+            If the trainer is at work in another thread; save from a callback.
+        """
     def step(self, X: typing.Any, y: typing.Any, sample_weight: typing.Any = None) -> float:
         """
         Apply one optimizer step to a single minibatch.
@@ -625,6 +773,9 @@ class Trainer:
         FloatingPointError
             If the loss is NaN or infinite, or the update would overflow; nothing changes then.
         """
+    @property
+    def _unfinished_run(self) -> typing.Any:
+        ...
     @property
     def average_decay(self) -> float | None:
         """
@@ -743,6 +894,55 @@ def build_info() -> dict:
     ------
     ValueError
         If the environment variable ``DESCEND_ISA`` names a kernel set that is not available.
+    """
+def gradient_noise(network: typing.Any, X: typing.Any, y: typing.Any, loss: typing.Any, sample_weight: typing.Any = None, order: typing.Any = None, threads: typing.Any = None) -> GradientNoise:
+    """
+    Measure how much one row's gradient differs from the gradient of all rows.
+    
+    Every row's |g_i|^2 comes from backpropagation itself, as a sum over layers of
+    |d_z_i|^2 (|x_i|^2 + 1) with the layer's inputs x (Goodfellow 2015, arXiv:1510.01799); no row's
+    gradient is formed, and it takes about as long as ``loss_and_gradient``. Dropout is off, and a
+    penalty in the loss has no noise. The gradients of 16 groups of rows are held for the intervals, of
+    fewer where they would take more than 256 MiB.
+    
+    Parameters
+    ----------
+    network : Network
+    X : array_like of shape (rows, inputs)
+        As for ``Network.predict``.
+    y : array_like
+        Class indices of shape (rows,), or targets of shape (rows, outputs).
+    loss : str
+        One of ``descend.losses()``.
+    sample_weight : array_like of shape (rows,), optional
+        Finite, at least 0, not all 0. A row's gradient is then g_i = w_i / mean(w) dL_i / d theta,
+        whose mean over the rows is the gradient G of J = sum_i w_i L_i / sum_i w_i.
+    order : array_like of int, optional
+        The rows to measure, by their indices; all of them by default.
+    threads : int, optional
+        How many threads to use; by default as many as the work is worth. The result is the same, bit
+        for bit.
+    
+    Returns
+    -------
+    GradientNoise
+    
+    Raises
+    ------
+    ValueError, TypeError
+        If the arrays do not fit the network or the loss, or fewer than two rows are given.
+    FloatingPointError
+        If a row's loss or gradient is not finite.
+    
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from descend import Network, gradient_noise
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(500, 3))
+    >>> noise = gradient_noise(Network.mlp([3, 8, 1]), X, X.sum(axis=1), loss="squared_error")
+    >>> noise.standard_error(4) / noise.standard_error(64)
+    4.0
     """
 def initializers() -> list[str]:
     """
