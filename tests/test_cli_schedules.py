@@ -9,6 +9,8 @@ import descend as ds
 from command_line import fails, read_csv
 from descend.cli.trainers import SCHEDULES
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 EPOCHS, ROWS, BATCH = 6, 126, 16  # rows to train on, of 180
 STEPS = EPOCHS * 8
 
