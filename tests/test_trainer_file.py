@@ -31,7 +31,8 @@ def trainer(**options):
 def everything(run):
     """Return what the steps of a trainer depend on and lead to."""
     state = run.optimizer_state
-    return [run.network.parameters(), state.vectors, [run.epoch, run.steps, state.step]]
+    average = [] if run.average_decay is None else run.averaged_network.parameters()
+    return [run.network.parameters(), state.vectors, [run.epoch, run.steps, state.step], average]
 
 
 def output_sum(outputs, y):
@@ -65,15 +66,21 @@ def saved_within_a_run(path, epochs=3, metrics=None, **options):
     batch_size=st.sampled_from([1, 3, 16, None]),
     shuffle=st.booleans(),
     seed=st.integers(0, 2**64 - 1),
-    penalty=st.sampled_from([{}, {"l2": 0.1, "l1": 1 / 3, "divide_penalty": True}]),
+    rules=st.sampled_from(
+        [
+            {},
+            {"l2": 0.1, "l1": 1 / 3, "divide_penalty": True},
+            {"clip_norm": 1 / 3, "clip_value": 0.1, "average_decay": 0.7},
+        ]
+    ),
     epochs=st.integers(0, 2),
     threads=st.sampled_from([1, 3]),
 )
 def test_a_trainer_comes_back_and_goes_on_to_the_same_bits(
-    folder, case, optimizer, batch_size, shuffle, seed, penalty, epochs, threads
+    folder, case, optimizer, batch_size, shuffle, seed, rules, epochs, threads
 ):
     path = folder / "round-trip.safetensors"
-    settings = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed, **penalty}
+    settings = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed, **rules}
     run = ds.Trainer(case.architecture.network(), case.loss, optimizer, threads=1, **settings)
     data = case.X, case.y
     with contextlib.suppress(FloatingPointError):

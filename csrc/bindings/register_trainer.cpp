@@ -59,10 +59,16 @@ std::string type_name(py::handle value) {
   return py::type::of(value).attr("__name__").cast<std::string>();
 }
 
+std::optional<double> optional_number(const char* where, const char* what, py::handle value) {
+  if (value.is_none()) return std::nullopt;
+  return number_argument(where, what, value);
+}
+
 BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::handle optimizer_value,
                           py::handle batch_size, py::handle shuffle, py::handle seed,
                           py::handle threads, py::handle l2, py::handle l1,
-                          py::handle divide_penalty) {
+                          py::handle divide_penalty, py::handle clip_norm, py::handle clip_value,
+                          py::handle average_decay) {
   constexpr const char* kWhere = "Trainer";
   const std::string loss_name = name_argument(kWhere, "loss", loss_value);
   const Loss loss = prefixed(kWhere, [&] { return parse_loss(loss_name); });
@@ -76,6 +82,9 @@ BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::han
   options.l2 = number_argument(kWhere, "l2", l2);
   options.l1 = number_argument(kWhere, "l1", l1);
   options.divide_penalty = flag_argument(kWhere, "divide_penalty", divide_penalty);
+  options.clip_norm = optional_number(kWhere, "clip_norm", clip_norm);
+  options.clip_value = optional_number(kWhere, "clip_value", clip_value);
+  options.average_decay = optional_number(kWhere, "average_decay", average_decay);
   return BoundTrainer(Trainer(network, loss, optimizer, options));
 }
 
@@ -137,19 +146,16 @@ auto without_gil(const Work& work) {
   return result;
 }
 
-std::optional<double> optional_number(const py::dict& stop, const char* key) {
-  const py::object value = stop[key];
-  if (value.is_none()) return std::nullopt;
-  return number_argument("Stop", key, value);
-}
-
 Stop stop_from(const py::dict& conditions) {
   Stop stop;
+  const auto number = [&](const char* key) {
+    return optional_number("Stop", key, conditions[key]);
+  };
   stop.max_steps = optional_count("Stop", "max_steps", conditions["max_steps"]);
-  stop.parameter_change = optional_number(conditions, "parameter_change");
-  stop.loss_change = optional_number(conditions, "loss_change");
-  stop.target_loss = optional_number(conditions, "target_loss");
-  stop.seconds = optional_number(conditions, "seconds");
+  stop.parameter_change = number("parameter_change");
+  stop.loss_change = number("loss_change");
+  stop.target_loss = number("target_loss");
+  stop.seconds = number("seconds");
   stop.patience = optional_count("Stop", "patience", conditions["patience"]);
   return stop;
 }
@@ -411,7 +417,8 @@ void register_trainer(py::module_& module) {
                            "Trains a network: minibatches, epochs, stopping conditions.")
       .def(py::init(&make_trainer), py::arg("network"), py::arg("loss"), py::arg("optimizer"),
            py::arg("batch_size"), py::arg("shuffle"), py::arg("seed"), py::arg("threads"),
-           py::arg("l2"), py::arg("l1"), py::arg("divide_penalty"))
+           py::arg("l2"), py::arg("l1"), py::arg("divide_penalty"), py::arg("clip_norm"),
+           py::arg("clip_value"), py::arg("average_decay"))
       .def(py::init(&load_trainer), py::arg("path"), py::arg("threads"), "The trainer in a file.")
       .def("_fit", &fit, py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::arg("asked"))
       .def("_fit_batches", &fit_batches, py::arg("begin"), py::arg("asked"))
@@ -549,6 +556,17 @@ the penalty beside it, and the rows' sum of weights.
       .def_property_readonly(
           "divide_penalty", [](const BoundTrainer& self) { return self.options.divide_penalty; },
           "Whether the penalty is divided by the minibatch's sum of weights.")
+      .def_property_readonly(
+          "clip_norm", [](const BoundTrainer& self) { return self.options.clip_norm; },
+          "The largest norm that a step's gradient may have; None: any.")
+      .def_property_readonly(
+          "clip_value", [](const BoundTrainer& self) { return self.options.clip_value; },
+          "The largest magnitude that an element of a step's gradient may have; None: any.")
+      .def_property_readonly(
+          "average_decay", [](const BoundTrainer& self) { return self.options.average_decay; },
+          "The decay of the parameters' moving average; None: none is kept.")
+      .def("_averaged_network",
+           [](const BoundTrainer& self) { return self.trainer.averaged_network(); })
       .def_property_readonly(
           "batch_size", [](const BoundTrainer& self) { return self.options.batch_size; },
           "Rows a step; None: all of them.")

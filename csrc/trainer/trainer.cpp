@@ -106,6 +106,11 @@ void Trainer::set_optimizer_state(std::size_t steps, const std::vector<ConstVect
   state_->set_optimizer_state(steps, vectors);
 }
 
+Network Trainer::averaged_network() const { return Network(state_->averaged_network()); }
+void Trainer::set_averaged_parameters(ConstVectorView parameters) {
+  state_->set_averaged_parameters(parameters);
+}
+
 void Trainer::save(const std::string& path) const {
   const State::BetweenSteps between("Trainer.save", *state_);
   trainer::write_trainer_file(path, *state_);

@@ -24,6 +24,7 @@ using network::TensorView;
 constexpr const char* kVersion = "1";
 constexpr const char* kVersionKey = "trainer.version";
 constexpr const char* kChecksumKey = "trainer.checksum";
+constexpr const char* kAverageKey = "trainer.average";
 constexpr const char* kRunKey = "trainer.run";
 constexpr const char* kEpochKey = "trainer.run.epoch";
 constexpr const char* kBestKey = "trainer.run.best";
@@ -42,6 +43,9 @@ void visit_options(Options& options, const Field& field) {
   field("trainer.option.l2", options.l2);
   field("trainer.option.l1", options.l1);
   field("trainer.option.divide_penalty", options.divide_penalty);
+  field("trainer.option.clip_norm", options.clip_norm);
+  field("trainer.option.clip_value", options.clip_value);
+  field("trainer.option.average_decay", options.average_decay);
 }
 
 template <class Rule, class Field>
@@ -147,6 +151,7 @@ class Writer {
     for (std::size_t i = 0; i < state_vectors(state_.optimizer()); ++i) {
       state_.copy_optimizer_vector(i, put_parameters(state_key(i)));
     }
+    if (state_.has_average()) state_.copy_average(put_parameters(kAverageKey));
   }
 
   void put_run(const RunRecord& record) {
@@ -232,6 +237,9 @@ class Reader {
     auto state = std::make_unique<State>(network, loss, take_optimizer(), options);
     for (std::size_t i = 0; i < state_vectors(state->optimizer()); ++i) {
       state->set_optimizer_vector(i, take_parameters(*network, state_key(i)).data());
+    }
+    if (options.average_decay && has_tensor(kAverageKey)) {
+      state->set_average(take_parameters(*network, kAverageKey).data());
     }
     const auto epoch = network::take_as<std::size_t>(metadata_, "trainer.epoch");
     const auto steps = network::take_as<std::size_t>(metadata_, "trainer.steps");

@@ -59,6 +59,19 @@ class Trainer(_core.Trainer):
     divide_penalty : bool
         Divide the penalty by the number of rows in the minibatch, or by their sum of weights, as
         scikit-learn does with its ``alpha``.
+    clip_value : float, optional
+        Clip each element of a step's gradient, the penalty's included, to
+        ``[-clip_value, clip_value]``.
+    clip_norm : float, optional
+        Multiply a step's gradient, the penalty's included and by value clipped first, by
+        ``min(1, clip_norm / norm)``, where ``norm`` is that of all layers' gradients together:
+        PyTorch's ``clip_grad_norm_`` but for the 1e-6 that it adds to the norm, Keras's
+        ``global_clipnorm``. Pascanu, Mikolov & Bengio (2013).
+    average_decay : float, optional
+        Keep a moving average of the parameters, ``average_decay * average + (1 - average_decay) *
+        theta`` after each step, for `averaged_network`; 0.999 averages over about 1000 steps. It
+        starts at the parameters before the first step and is not corrected for them, as with
+        Keras's ``use_ema``: they count by ``average_decay ** steps``.
     """
 
     _calls: Calls | None = None  # of the run at work
@@ -76,13 +89,28 @@ class Trainer(_core.Trainer):
         l2: float = 0.0,
         l1: float = 0.0,
         divide_penalty: bool = False,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        average_decay: float | None = None,
     ) -> None:
         if not isinstance(network, Network):
             raise TypeError(f"Trainer: network must be a descend.Network, got {network!r}.")
         if optimizer is None:
             optimizer = _core.Adam()
         super().__init__(
-            network, loss, optimizer, batch_size, shuffle, seed, threads, l2, l1, divide_penalty
+            network,
+            loss,
+            optimizer,
+            batch_size,
+            shuffle,
+            seed,
+            threads,
+            l2,
+            l1,
+            divide_penalty,
+            clip_norm,
+            clip_value,
+            average_decay,
         )
         self._network = network
 
@@ -116,6 +144,21 @@ class Trainer(_core.Trainer):
     def network(self) -> Network:
         """The network trained."""
         return self._network
+
+    @property
+    def averaged_network(self) -> Network:
+        """A new network of the averaged parameters; before the first step, of the parameters.
+
+        Parameters that are set, or restored by ``patience``, are averaged from the next step on.
+
+        Raises
+        ------
+        ValueError
+            If no average is kept: give ``Trainer`` an ``average_decay``.
+        """
+        network = Network.__new__(Network)
+        _core.Network.__init__(network, self._averaged_network())
+        return network
 
     @property
     def unfinished_run(self) -> History | None:

@@ -406,6 +406,9 @@ void test_bad_options_throw() {
   options.batch_size = 0;
   CHECK_THROWS(small_trainer(small_network(), options), std::invalid_argument, "batch_size");
   options = {};
+  options.clip_norm = 0.0;
+  CHECK_THROWS(small_trainer(small_network(), options), std::invalid_argument, "clip_norm");
+  options = {};
   options.l2 = -1;
   CHECK_THROWS(small_trainer(small_network(), options), std::invalid_argument, "l2");
   ds::Adam adam;
@@ -465,6 +468,35 @@ void test_a_trainer_goes_on_from_another_ones_state() {
   CHECK(second.steps() == 4);
 }
 
+void test_an_average_of_clipped_steps_is_kept() {
+  const Data data;
+  const ds::Network network = small_network();
+  ds::TrainerOptions options;
+  options.clip_norm = 1e-3;
+  options.clip_value = 1.0;
+  options.average_decay = 0.5;
+  ds::Trainer trainer(network, ds::Loss::softmax_cross_entropy, ds::SGD{1.0}, options);
+  const std::vector<float> before = parameters_of(network);
+  trainer.step(data.inputs(), data.targets());
+  const std::vector<float> after = parameters_of(network);
+  const std::vector<float> average = parameters_of(trainer.averaged_network());
+  double squares = 0.0;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    squares += std::pow(static_cast<double>(after[i]) - static_cast<double>(before[i]), 2);
+    CHECK(average[i] == 0.5F * before[i] + 0.5F * after[i]);
+  }
+  CHECK(std::abs(std::sqrt(squares) - 1e-3) < 1e-6);
+
+  trainer.set_averaged_parameters({before.data(), before.size()});
+  CHECK(parameters_of(trainer.averaged_network()) == before);
+  CHECK_THROWS(trainer.set_averaged_parameters({before.data(), 3}), std::invalid_argument,
+               "3 elements");
+  ds::Trainer other = small_trainer(network);
+  CHECK_THROWS(other.averaged_network(), std::invalid_argument, "average_decay");
+  CHECK_THROWS(other.set_averaged_parameters({before.data(), before.size()}), std::invalid_argument,
+               "average_decay");
+}
+
 }  // namespace
 
 int main() {
@@ -484,5 +516,6 @@ int main() {
   test_bad_options_throw();
   test_a_diverging_run_keeps_the_last_finite_parameters();
   test_a_trainer_goes_on_from_another_ones_state();
+  test_an_average_of_clipped_steps_is_kept();
   return check_result();
 }

@@ -47,6 +47,16 @@ struct TrainerOptions {
   double l2 = 0.0;                             ///< >= 0
   double l1 = 0.0;                             ///< >= 0
   bool divide_penalty = false;
+  /// > 0: each element of the gradient, the penalty's included, is clipped to
+  /// [-clip_value, clip_value].
+  std::optional<double> clip_value{};
+  /// > 0: the gradient, the penalty's included and by value clipped first, is multiplied by
+  /// min(1, clip_norm / its norm over all parameters). Pascanu, Mikolov & Bengio (2013).
+  std::optional<double> clip_norm{};
+  /// In [0, 1): averaged_network() has a moving average of the parameters,
+  /// average_decay average + (1 - average_decay) theta after each step, from those before the first
+  /// step on; there is no correction for these, which count by average_decay^steps.
+  std::optional<double> average_decay{};
 };
 
 /// The terms of one step's loss, before its update.
@@ -224,6 +234,13 @@ class Trainer {
   /// a value that is not finite, changing nothing.
   void get_optimizer_state(const std::vector<VectorView>& vectors) const;
   void set_optimizer_state(std::size_t steps, const std::vector<ConstVectorView>& vectors);
+
+  /// A network of the averaged parameters, a copy; before the first step, of the parameters.
+  /// Setting goes on from others, parameter_count() elements of the network's dtype. Both throw
+  /// std::invalid_argument where no average is kept; setting also on a mismatch or a value that is
+  /// not finite.
+  Network averaged_network() const;
+  void set_averaged_parameters(ConstVectorView parameters);
 
   /// Writes the trainer as it stands to a safetensors file, which it replaces atomically: the
   /// network (Network::load reads it too), loss, options but threads, optimizer and its state,
