@@ -18,6 +18,8 @@ from descend.cli.prepared import prepare
 from descend.network import Network
 from reference.preparation import inputs_of
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 NUMBERS = st.floats(-1e6, 1e6, width=32) | st.integers(-1000, 1000).map(float)
 CELLS = {
     "number": NUMBERS,

@@ -33,7 +33,7 @@ def draw(history: descend.History | None, evaluation: Evaluation) -> dict[str, D
     drawn = {}
     try:
         if history is not None:
-            drawn["learning_curves"] = Drawn(_png(history.plot()), "loss by epoch")
+            drawn["learning_curves"] = Drawn(_png(history.plot()), "the training, epoch by epoch")
         if evaluation.classes:
             figure = _confusion_matrix(evaluation)
             drawn["confusion_matrix"] = Drawn(_png(figure), "true against predicted classes")
