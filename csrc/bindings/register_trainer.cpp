@@ -8,6 +8,7 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/initialised.hpp"
+#include "bindings/learning_rates.hpp"
 #include "bindings/optimizers.hpp"
 #include "bindings/register.hpp"
 #include "core/checks.hpp"
@@ -240,8 +241,8 @@ void set_optimizer_state(BoundTrainer& self, py::handle state) {
   self.trainer.set_optimizer_state(steps, views);
 }
 
-double learning_rate(const BoundTrainer& self) {
-  return std::visit([](const auto& rule) { return rule.learning_rate; }, self.trainer.optimizer());
+py::object learning_rate_of(const BoundTrainer& self) {
+  return learning_rate_object(learning_rate(self.trainer.optimizer()));
 }
 
 }  // namespace
@@ -281,6 +282,8 @@ ValueError, TypeError
 FloatingPointError
     If the loss of a step is NaN or infinite, or its update would overflow. That step is not
     applied: parameters, optimizer state and ``steps`` are those of the step before.
+RuntimeError
+    If the learning rate's callable raises; as for ``fit``.
 )doc")
       .def("step", &step, py::arg("X"), py::arg("y"), py::arg("sample_weight") = py::none(),
            R"doc(Apply one optimizer step to a single minibatch.
@@ -346,12 +349,17 @@ are; without an unfinished run nothing changes.
           [](const BoundTrainer& self) { return optimizer_object(self.trainer.optimizer()); },
           "The optimizer's settings, with the learning rate in use.")
       .def_property(
-          "learning_rate", &learning_rate,
+          "learning_rate", &learning_rate_of,
           [](BoundTrainer& self, py::handle value) {
-            self.trainer.set_learning_rate(number_argument("Trainer", "learning_rate", value));
+            self.trainer.set_learning_rate(
+                learning_rate_argument("Trainer", "learning_rate", value));
           },
-          "The learning rate from the next step on; may be set between two calls and in a "
-          "callback.")
+          R"doc(The learning rate from the next step on; may be set between two calls and in a
+callback.
+
+A number, a schedule of ``descend.schedules``, or a callable of the step, which is given its
+number over the trainer's life, from 1.
+)doc")
       .def_property("optimizer_state", &optimizer_state, &set_optimizer_state,
                     R"doc(The steps done and a copy of the vectors that the optimizer keeps.
 

@@ -32,6 +32,16 @@ std::string text_of(const std::vector<double>& numbers) {
   return text;
 }
 
+std::string text_of(const LearningRate& learning_rate) {
+  if (const std::optional<double> rate = learning_rate.constant()) return text_of(*rate);
+  const LearningRateDescription description = learning_rate.description();
+  std::string text = description.kind;
+  for (const auto& [name, value] : description.parameters) {
+    text += " " + name + "=" + text_of(value);
+  }
+  return text;
+}
+
 bool read_text(const std::string& text, double& number) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   if (text == "nan" || text == "inf" || text == "-inf") {
@@ -60,6 +70,26 @@ bool read_text(const std::string& text, std::vector<double>& numbers) {
   for (std::string word; std::getline(words, word, ' ');) {
     if (!read_text(word, numbers.emplace_back())) return false;
   }
+  return true;
+}
+
+bool read_text(const std::string& text, LearningRate& learning_rate) {
+  double rate = 0.0;
+  if (read_text(text, rate)) {
+    learning_rate = rate;
+    return true;
+  }
+  std::istringstream words(text);
+  words.imbue(std::locale::classic());
+  LearningRateDescription description;
+  std::getline(words, description.kind, ' ');
+  for (std::string word; std::getline(words, word, ' ');) {
+    const std::size_t equals = word.find('=');
+    double value = 0.0;
+    if (equals == std::string::npos || !read_text(word.substr(equals + 1), value)) return false;
+    description.parameters.emplace_back(word.substr(0, equals), value);
+  }
+  learning_rate = LearningRate::from(description);
   return true;
 }
 

@@ -13,6 +13,7 @@
 
 #include "core/checks.hpp"
 #include "core/utf8.hpp"
+#include "descend/learning_rate.hpp"
 
 namespace descend::network {
 
@@ -22,6 +23,9 @@ using Metadata = std::map<std::string, std::string>;
 std::string text_of(double number);
 std::string text_of(bool flag);
 std::string text_of(const std::vector<double>& numbers);
+/// A number, or the schedule's kind and its parameters: `cosine initial=0.1 steps=1000 final=0`.
+/// Throws std::invalid_argument for a function.
+std::string text_of(const LearningRate& learning_rate);
 
 template <class Integer, std::enable_if_t<std::is_integral_v<Integer>, int> = 0>
 std::string text_of(Integer number) {
@@ -37,6 +41,8 @@ std::string text_of(const std::optional<T>& value) {
 bool read_text(const std::string& text, double& number);
 bool read_text(const std::string& text, bool& flag);
 bool read_text(const std::string& text, std::vector<double>& numbers);
+/// Throws std::invalid_argument for a schedule that does not exist.
+bool read_text(const std::string& text, LearningRate& learning_rate);
 
 template <class Integer, std::enable_if_t<std::is_integral_v<Integer>, int> = 0>
 bool read_text(const std::string& text, Integer& number) {
@@ -64,6 +70,7 @@ std::string expected_text(T*) {
   }
 }
 inline std::string expected_text(std::vector<double>*) { return "numbers, a blank between two"; }
+inline std::string expected_text(LearningRate*) { return "a number or a schedule"; }
 template <class T>
 std::string expected_text(std::optional<T>*) {
   return expected_text(static_cast<T*>(nullptr)) + ", or none";
@@ -74,9 +81,8 @@ std::string take(Metadata& metadata, const std::string& key);
 
 /// The value under `key`, which it removes. Throws std::invalid_argument.
 template <class T>
-T take_as(Metadata& metadata, const std::string& key) {
+T take_as(Metadata& metadata, const std::string& key, T value = T{}) {
   const std::string text = take(metadata, key);
-  T value{};
   if (!read_text(text, value)) {
     throw core::invalid("the metadata's ", key, " is ", core::quoted(text), "; expected ",
                         expected_text(static_cast<T*>(nullptr)), ".");

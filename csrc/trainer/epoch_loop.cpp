@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/thread_team.hpp"
+#include "trainer/rates_ahead.hpp"
 
 namespace descend::trainer {
 
@@ -17,19 +18,38 @@ std::optional<StopReason> condition_met(const EpochPlan& plan, std::size_t steps
   return std::nullopt;
 }
 
-// What the workers ask where they meet. It may use the network, such as a signal's handler does:
-// nobody works on it then, and it is not locked.
+// Steps to come, minibatches without weight among them.
+std::size_t most_steps_left(const EpochPlan& plan, const EpochProgress& progress) {
+  const std::size_t rows = plan.rows.count - progress.visited;
+  const std::size_t minibatches = (rows + plan.batch_rows - 1) / plan.batch_rows;
+  return plan.max_steps ? std::min(minibatches, *plan.max_steps - progress.steps) : minibatches;
+}
+
+bool has_weight_left(const EpochPlan& plan, const EpochProgress& progress) {
+  const engine::Rows rows = plan.rows.part(progress.visited, plan.rows.count);
+  return engine::weight_sum(plan.examples.weights, rows) > 0.0;
+}
+
+// What the caller's code is asked while nobody is at work. It may use the network, such as a
+// signal's handler does, which is not locked then.
 class Question {
  public:
   explicit Question(const EpochPlan& plan) : plan_(plan) {}
 
-  bool ask() {
+  /// What `question`, which does not throw, answers.
+  template <class Callable>
+  auto asked(const Callable& question) {
     const std::size_t writers = plan_.lock->mutex()->writers();
     plan_.lock->unlock();
-    const bool interrupted = plan_.interrupt->ask();
+    const auto answer = question();
     plan_.lock->lock();
     if (plan_.lock->mutex()->writers() != writers + 1) ++parameter_sets_;
-    return interrupted;
+    return answer;
+  }
+
+  /// Whether to end the run.
+  bool interrupted() {
+    return asked([this] { return plan_.interrupt->ask(); });
   }
 
   /// How many times the parameters became others than the last step's: before the first step, and
@@ -69,7 +89,7 @@ class OverflowGuard {
       penalty_bound = update.penalty.l2 * parameters + update.penalty.l1;
     }
     engine::GrowthBound grown = growth_;
-    if (!grown.take_step(gradient_bound + penalty_bound, step)) {
+    if (!grown.take_step(update.scalars.learning_rate, gradient_bound + penalty_bound, step)) {
       if (!engine_.update_stays_finite(worker_, batch, gradient, update)) overflow_ = true;
       worker_.wait();
       if (overflow_) return false;
@@ -139,8 +159,9 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
                      core::TeamTuner& tuner, engine::GrowthBound& growth, EpochProgress& progress) {
   StretchEnd end;
   Question question(plan);
-  core::MeetingPoint meeting_point(*plan.interrupt, [&question] { return question.ask(); });
+  core::MeetingPoint meeting_point(*plan.interrupt, [&question] { return question.interrupted(); });
   std::atomic<bool> overflow{false};
+  RatesAhead rates(learning_rate(optimizer), plan.epoch);
   std::size_t measured = 0;
   bool ended = false;
 
@@ -162,7 +183,7 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
                                           : plan.penalty;
       const std::uint64_t step = plan.steps_before + steps_before + steps + 1;
       const engine::Update<T> update =
-          engine::prepare_update(optimizer, step, theta, state, penalty);
+          engine::prepare_update(optimizer, rates[steps], step, theta, state, penalty);
       goes_on = false;
 
       // Taken before the barriers of what follows, read behind them.
@@ -196,6 +217,7 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
         progress.steps = steps_before + steps;
         progress.rows += rows.count;
         end.last_loss = loss;
+        progress.learning_rate = update.scalars.learning_rate;
         end.stop = condition_met(plan, progress.steps);
         if (plan.reports != nullptr) {
           plan.reports->push_back({sums->loss / weight, penalty_sum, weight * plan.weight_unit});
@@ -215,7 +237,18 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
 
   while (!ended && progress.visited < plan.rows.count) {
     const std::size_t steps_before = progress.steps;
-    const std::size_t most_steps = tuner.pieces();
+    std::size_t most_steps = tuner.pieces();
+    if (rates.asks()) {
+      const std::size_t most = std::min(most_steps, most_steps_left(plan, progress));
+      const std::uint64_t next = plan.steps_before + steps_before + 1;
+      most_steps = question.asked([&] { return rates.take(next, most); });
+    } else if (rates.failure() != nullptr) {
+      most_steps = 0;
+    }
+    if (most_steps == 0) {
+      if (has_weight_left(plan, progress)) end.no_learning_rate = rates.failure();
+      break;
+    }
     const Clock::time_point begin = Clock::now();
     engine.share_out(tuner.workers());
     core::run_team(tuner.workers(),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <exception>
 #include <mutex>
 #include <optional>
 #include <vector>
@@ -25,6 +26,7 @@ struct EpochPlan {
   engine::Rows rows;         ///< in visiting order
   std::size_t batch_rows;    ///< the last minibatch may be shorter
   std::size_t steps_before;  ///< of the trainer, before the epoch: its first is steps_before + 1
+  std::size_t epoch;         ///< to which the steps belong, from 1
   const engine::DropoutKey* dropout;
   engine::Penalty penalty;
   bool divide_penalty;                   ///< by the minibatch's sum of weights
@@ -42,7 +44,8 @@ struct EpochProgress {
   double weight_sum = 0.0;  ///< of the rows visited
   std::size_t steps = 0;
   std::size_t rows = 0;
-  std::size_t visited = 0;  ///< of the plan's rows, those of minibatches without weight too
+  std::size_t visited = 0;     ///< of the plan's rows, those of minibatches without weight too
+  double learning_rate = 0.0;  ///< of the last step
 };
 
 /// How a call of run_steps ended.
@@ -50,6 +53,7 @@ struct StretchEnd {
   std::optional<StopReason> stop;         ///< what ended it before the plan's last row
   std::optional<double> non_finite_loss;  ///< the loss after the last step, not updated from
   bool overflow = false;                  ///< of the update after the last step, not applied
+  std::exception_ptr no_learning_rate;    ///< why there is none for the step after the last step
   double last_loss = 0.0;                 ///< of the last step, its penalty included
 };
 

@@ -143,7 +143,7 @@ void Run::finish_epoch() {
   record_.history.steps += progress.steps;
 
   EpochReport report{
-      state_.epoch(),        loss, std::nullopt, state_.learning_rate(), progress.rows,
+      state_.epoch(),        loss, std::nullopt, progress.learning_rate, progress.rows,
       record_.history.steps, 0.0};
   if (task_.validation != nullptr && record_.reason != StopReason::interrupted) {
     report.validation_loss = validate();
@@ -195,9 +195,12 @@ std::size_t Run::steps_to_callback() const {
 
 void Run::call_on_step(double loss) {
   record_.history.seconds = seconds();
-  const StepReport report{
-      state_.steps(),         state_.epoch() + 1,           loss,
-      state_.learning_rate(), record_.epoch->progress.rows, record_.history.seconds};
+  const StepReport report{state_.steps(),
+                          state_.epoch() + 1,
+                          loss,
+                          record_.epoch->progress.learning_rate,
+                          record_.epoch->progress.rows,
+                          record_.history.seconds};
   const State::Callback callback(state_);
   if (!options_.on_step(report)) stop_for(StopReason::interrupted);
 }

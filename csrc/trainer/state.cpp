@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <limits>
 #include <mutex>
 #include <shared_mutex>
@@ -113,7 +114,9 @@ void State::reserve(std::size_t batch_rows) {
 
 StretchEnd State::run(const char* where, EpochPlan plan, EpochProgress& progress) {
   const std::size_t steps_before = progress.steps;
+  const std::size_t epoch = epoch_ + (epoch_at_work_ ? 1 : 0);
   plan.steps_before = steps_ - steps_before;
+  plan.epoch = std::max<std::size_t>(epoch, 1);
   const StretchEnd end = network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
     Memory<T>& memory = this->memory<T>();
@@ -125,8 +128,16 @@ StretchEnd State::run(const char* where, EpochPlan plan, EpochProgress& progress
                         tuner_, growth_, progress);
   });
   steps_ += progress.steps - steps_before;
+  if (end.no_learning_rate != nullptr) {
+    try {
+      std::rethrow_exception(end.no_learning_rate);
+    } catch (const std::invalid_argument& error) {
+      throw invalid(where, ": ", error.what(), " The parameters are those after step ",
+                    steps_.load(), ".");
+    }
+  }
   if (end.overflow || end.non_finite_loss) {
-    const std::size_t step = steps_ + 1, epoch = epoch_ + (epoch_at_work_ ? 1 : 0);
+    const std::size_t step = steps_ + 1;
     const char* what = "the update";
     std::string found = core::text("overflows ", name(network_->spec.dtype));
     if (end.non_finite_loss) {
@@ -189,10 +200,6 @@ std::vector<StepTerms> State::last_steps() {
   return reports_;
 }
 
-double State::learning_rate() const {
-  return std::visit([](const auto& rule) { return rule.learning_rate; }, optimizer_);
-}
-
 // Batch gradient descent sums over all rows whatever their order.
 const std::vector<std::size_t>* State::shuffled(std::size_t rows) {
   if (!options_.shuffle || !options_.batch_size) return nullptr;
@@ -200,13 +207,10 @@ const std::vector<std::size_t>* State::shuffled(std::size_t rows) {
   return &order_;
 }
 
-void State::set_learning_rate(double learning_rate) {
+void State::set_learning_rate(const LearningRate& learning_rate) {
   const BetweenSteps between("Trainer.learning_rate", *this);
-  Optimizer changed = optimizer_;
-  std::visit([&](auto& rule) { rule.learning_rate = learning_rate; }, changed);
-  validate(changed);
-  optimizer_ = changed;
-  growth_.use(optimizer_);
+  validate("Trainer", learning_rate);
+  std::visit([&](auto& rule) { rule.learning_rate = learning_rate; }, optimizer_);
 }
 
 template <class View>

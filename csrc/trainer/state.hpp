@@ -84,7 +84,7 @@ class State {
 
   std::vector<StepTerms> last_steps();
   const Optimizer& optimizer() const { return optimizer_; }
-  void set_learning_rate(double learning_rate);
+  void set_learning_rate(const LearningRate& learning_rate);
   void get_optimizer_state(const std::vector<VectorView>& vectors);
   void set_optimizer_state(std::size_t steps, const std::vector<ConstVectorView>& vectors);
   /// Copies one of the optimizer's vectors, in the order of LayerShape, to or from `canonical`.
@@ -99,8 +99,6 @@ class State {
   const TrainerOptions& options() const { return options_; }
   std::size_t epoch() const { return epoch_; }
   std::size_t steps() const { return steps_; }
-  /// Of the last step.
-  double learning_rate() const;
 
   /// Counts an epoch when it ends, in whatever way.
   class EpochAtWork {

@@ -75,7 +75,9 @@ double Trainer::step(ConstMatrixView inputs, const Targets& targets, ConstVector
 
 std::vector<StepTerms> Trainer::last_steps() const { return state_->last_steps(); }
 const Optimizer& Trainer::optimizer() const { return state_->optimizer(); }
-void Trainer::set_learning_rate(double learning_rate) { state_->set_learning_rate(learning_rate); }
+void Trainer::set_learning_rate(const LearningRate& learning_rate) {
+  state_->set_learning_rate(learning_rate);
+}
 void Trainer::get_optimizer_state(const std::vector<VectorView>& vectors) const {
   state_->get_optimizer_state(vectors);
 }

@@ -64,6 +64,7 @@ void visit_epoch(Epoch& epoch, const Field& field) {
   field("trainer.run.epoch.steps", epoch.progress.steps);
   field("trainer.run.epoch.rows", epoch.progress.rows);
   field("trainer.run.epoch.visited", epoch.progress.visited);
+  field("trainer.run.epoch.learning_rate", epoch.progress.learning_rate);
 }
 
 template <class Best, class Field>
@@ -104,7 +105,7 @@ struct Take {
   Metadata& metadata;
   template <class T>
   void operator()(const std::string& key, T& value) const {
-    value = network::take_as<T>(metadata, key);
+    value = network::take_as<T>(metadata, key, value);
   }
 };
 

@@ -3,13 +3,14 @@
 See ``help(descend.Network)``, ``help(descend.Trainer)`` and the README.
 """
 
-from descend import ops
+from descend import ops, schedules
 from descend._core import (
     SGD,
     AdaGrad,
     Adam,
     AdamW,
     GradientNoise,
+    LearningRate,
     NoiseEstimate,
     OptimizerState,
     RMSProp,
@@ -41,6 +42,7 @@ __all__ = [
     "EpochReport",
     "GradientNoise",
     "History",
+    "LearningRate",
     "Network",
     "NoiseEstimate",
     "OptimizerState",
@@ -59,6 +61,7 @@ __all__ = [
     "metrics",
     "ops",
     "optimizers",
+    "schedules",
     "train_test_split",
 ]
 

@@ -46,10 +46,9 @@ class EpochReport:
 Progress = Callable[[EpochReport], object]
 
 
-def epoch_lines(epochs: int) -> Progress:
-    """Write one line an epoch to standard error."""
+def epoch_lines(epochs: int, done: int = 0) -> Progress:
+    """Write one line an epoch to standard error, the first ``done`` of them being written."""
     speed = _Speed()
-    done = 0
 
     def write(report: EpochReport) -> None:
         nonlocal done

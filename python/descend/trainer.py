@@ -31,7 +31,8 @@ class Trainer(_core.Trainer):
     loss : str
         One of ``descend.losses()``.
     optimizer : SGD, AdaGrad, RMSProp, Adam or AdamW, optional
-        ``Adam()`` by default. Its state lives as long as the trainer.
+        ``Adam()`` by default. Its state lives as long as the trainer, and so do the steps that
+        its learning rate counts.
     batch_size : int or None
         Rows of a minibatch; ``None`` takes all of them: batch gradient descent.
     shuffle : bool
@@ -175,6 +176,9 @@ class Trainer(_core.Trainer):
             (with ``patience``, the best parameters are restored), and ``epoch`` counts the epoch
             that ended so. An exception of ``progress``, and Ctrl-C, leave the same; the next call
             begins a new epoch.
+        RuntimeError
+            If the learning rate's callable raises, from what it raised; a result that is no rate
+            is a ``TypeError`` or ``ValueError``. The steps before are done, as above.
         """
         validation_X, validation_y = _pair(validation_data)
         if not isinstance(stop, Stop | None):

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "descend/learning_rate.hpp"
 #include "descend/loss.hpp"
 #include "descend/matrix_view.hpp"
 #include "descend/network.hpp"
@@ -123,7 +124,9 @@ struct TrainerExtra {
 /// Not for two threads at once: a call during a call throws std::runtime_error. Every call
 /// checks its data first and throws std::invalid_argument, changing nothing, where they do not
 /// fit; throws NonFiniteLoss where a step's loss or update is not finite, keeping parameters,
-/// optimizer state and steps() of the step before. An epoch that ends so is counted by epoch().
+/// optimizer state and steps() of the step before. Where the learning rate's function throws, or
+/// gives what is no rate, the call ends before that step with what it threw, or with
+/// std::invalid_argument. An epoch that ends so is counted by epoch().
 /// Data of any element type are read where they stand, a minibatch at a time, and once before for
 /// the checks, which integers do not need; so they may be larger than memory, in a mapped file.
 class Trainer {
@@ -165,9 +168,10 @@ class Trainer {
   std::vector<StepTerms> last_steps() const;
 
   /// The optimizer with the learning rate in use, which may be set between two calls and in a
-  /// callback: from the next step on. Throws std::invalid_argument where the rate is not positive.
+  /// callback, to a number, a schedule or a function: from the next step on. It counts steps over
+  /// the trainer's life. Throws std::invalid_argument where it is out of range.
   const Optimizer& optimizer() const;
-  void set_learning_rate(double learning_rate);
+  void set_learning_rate(const LearningRate& learning_rate);
 
   /// Copies the optimizer's vectors, state_vectors(optimizer()) of them, each in the order of
   /// Network::layer_shapes(), from or to parameter_count() elements of the network's dtype.

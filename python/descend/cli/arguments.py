@@ -23,6 +23,15 @@ A column of numbers is standardised, one of text becomes an input for each of it
 values are allowed. Text and few whole numbers in the target mean classes, else it is a number.
 """
 
+_RESUME_EXAMPLES = """\
+examples:
+  descend train data.csv --target y --epochs 500 --checkpoint run.ckpt
+  descend resume run.ckpt                       after Ctrl-C, or a machine that went down
+
+The run goes on with the data file and the options that it was started with, from the last epoch
+that was finished, and ends in the same model, bit for bit, as if it had not been interrupted.
+"""
+
 _PREDICT_EXAMPLES = """\
 examples:
   descend predict iris-model new_flowers.csv                   to the screen
@@ -71,6 +80,14 @@ def parser() -> argparse.ArgumentParser:
     _add_network(train.add_argument_group("network"))
     _add_training(train.add_argument_group("training"))
     _add_results(train.add_argument_group("results"))
+    resume = _command(
+        commands,
+        "resume",
+        "go on with a run that was interrupted",
+        "Go on with a run of descend train --checkpoint that was interrupted.",
+        _RESUME_EXAMPLES,
+    )
+    resume.add_argument("checkpoint", type=Path, help="the file that --checkpoint named")
     predict = _command(
         commands,
         "predict",
@@ -193,6 +210,12 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
         type=Path,
         metavar="PATH",
         help="write an HTML page too: a file, or a folder for report.html",
+    )
+    group.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="save the run there after its epochs, at most once a second, for descend resume",
     )
 
 
