@@ -10,6 +10,7 @@ import threading
 import joblib
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone
@@ -84,12 +85,27 @@ def test_grid_search_over_a_pipeline_finds_the_better_setting():
 
 
 @BOTH
-def test_feature_names_are_kept_and_checked(kind):
-    frame = pd.DataFrame(X, columns=[f"pixel {i}" for i in range(64)])
-    model = quick(kind, early_stopping=True).fit(frame, y)
-    assert model.feature_names_in_.tolist() == frame.columns.tolist()
+@pytest.mark.parametrize("library", [pd, pl])
+def test_feature_names_are_kept_and_checked(kind, library):
+    names = [f"pixel {i}" for i in range(64)]
+    frame = library.DataFrame({name: X[:, i] for i, name in enumerate(names)})
+    model = quick(kind, early_stopping=True).fit(frame, library.Series(y))
+    assert model.feature_names_in_.tolist() == names
+    plain = quick(kind, early_stopping=True).fit(X, y)
+    assert same_bits(parameters(model), parameters(plain))
+    assert same_bits(model.predict(frame), plain.predict(X))
     with pytest.raises(ValueError, match="feature names"):
-        model.predict(frame[frame.columns[::-1]])
+        model.predict(frame[names[::-1]])
+
+
+@BOTH
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_dtype_of_the_rows_is_that_of_the_network(kind, solver, dtype):
+    model = quick(kind, solver=solver).fit(X.astype(dtype), y)
+    assert {part.dtype.name for part in parameters(model)} == {dtype}
+    outputs = model.predict_proba if kind is MLPClassifier else model.predict
+    assert outputs(X[:3].astype(dtype)).dtype == dtype
 
 
 @BOTH
@@ -263,11 +279,6 @@ def test_a_run_that_diverges_is_an_error_and_no_endless_one(solver):
     assert all(np.isnan(part).all() for part in parameters(model))
 
 
-def test_lbfgs_keeps_the_dtype_of_the_rows():
-    model = quick(MLPClassifier, solver="lbfgs").fit(X.astype("float32"), y)
-    assert {part.dtype.name for part in parameters(model)} == {"float32"}
-
-
 # ---- what scikit-learn does not have -----------------------------------------------------------
 
 
@@ -421,11 +432,73 @@ def test_each_partial_fit_drops_other_units():
 
 
 @BOTH
-@pytest.mark.parametrize("given", ["dropout", "eval_set"])
-def test_lbfgs_takes_neither_dropout_nor_eval_set(kind, given):
-    model = quick(kind, solver="lbfgs", dropout=0.1 if given == "dropout" else 0.0)
-    with pytest.raises(ValueError, match="lbfgs"):
+@pytest.mark.parametrize("given", ["dropout", "eval_set", "learning_rate"])
+def test_lbfgs_refuses_what_goes_by_steps(kind, given):
+    settings = {"dropout": 0.1, "learning_rate": lambda step: 0.1 / step}
+    model = quick(kind, solver="lbfgs").set_params(
+        **{name: value for name, value in settings.items() if name == given}
+    )
+    with pytest.raises(ValueError, match=f"'lbfgs' does not take .*{given}; use 'adam' or 'sgd'"):
         model.fit(X, y, eval_set=(X, y) if given == "eval_set" else None)
+
+
+# ---- learning rates ----------------------------------------------------------------------------
+
+
+def halved(step):
+    """A rate that is lower with each step, and can be pickled."""
+    return 0.02 / step
+
+
+STEP_RATES = [ds.schedules.cosine(0.02, 30), ds.schedules.warm_up(0.02, 5), halved]
+EPOCH_RATES = [ds.schedules.per_epoch(halved), ds.schedules.per_epoch(ds.schedules.step(0.02, 2))]
+
+
+@BOTH
+@STOCHASTIC
+@pytest.mark.parametrize("rates", [*STEP_RATES, *EPOCH_RATES])
+def test_calls_of_partial_fit_follow_a_schedule_as_one_fit_does(kind, solver, rates):
+    settings = {"solver": solver, "learning_rate": rates, "batch_size": 64, "shuffle": False}
+    whole = quick(kind, **settings).fit(X, y)
+    pieces = quick(kind, **settings)
+    for call in range(5):
+        pieces.partial_fit(X, y, **({"classes": range(10)} if kind is MLPClassifier else {}))
+        if call == 2:
+            pieces = pickle.loads(pickle.dumps(pieces))
+    assert same_bits(parameters(pieces), parameters(whole))
+    assert pieces.loss_curve_ == whole.loss_curve_
+    constant = quick(kind, **{**settings, "learning_rate": "constant"}, learning_rate_init=0.02)
+    assert whole.loss_ != constant.fit(X, y).loss_
+
+
+@STOCHASTIC
+def test_a_schedule_gives_the_rate_of_each_step(solver):
+    # The same as one epoch after another, by hand, with a batch an epoch.
+    rates = ds.schedules.linear(0.05, 4, 0.01)
+    settings = {"solver": solver, "batch_size": 400, "shuffle": False, "warm_start": False}
+    model = quick(MLPRegressor, learning_rate=rates, **settings).fit(X, y)
+    twin = quick(MLPRegressor, **settings, learning_rate=ds.schedules.per_epoch(rates)).fit(X, y)
+    assert same_bits(parameters(model), parameters(twin))
+    zero = quick(MLPRegressor, learning_rate=lambda step: 0.0, **settings, max_iter=2).fit(X, y)
+    assert zero.loss_curve_[0] == zero.loss_curve_[1]
+
+
+def test_a_schedule_is_a_setting_to_search_over():
+    grid = {"learning_rate": [lambda step: 1e-7, ds.schedules.constant(1e-2), "constant"]}
+    search = GridSearchCV(quick(MLPClassifier, max_iter=15), grid, cv=2).fit(X, y)
+    assert search.best_params_["learning_rate"] == ds.schedules.constant(1e-2)
+    assert search.best_estimator_.get_params()["learning_rate"] is not grid["learning_rate"][0]
+
+
+@BOTH
+def test_a_schedule_that_fails_is_the_callers_error(kind):
+    def rates(step):
+        raise LookupError(f"no rate of step {step}")
+
+    with pytest.raises(RuntimeError, match="LookupError: no rate of step 1"):
+        quick(kind, learning_rate=rates).fit(X, y)
+    with pytest.raises(ValueError, match="learning_rate"):
+        quick(kind, learning_rate="cosine").fit(X, y)
 
 
 @BOTH

@@ -38,7 +38,11 @@ class BaseMLP(BaseEstimator, ABC):
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate": [
+            StrOptions({"constant", "invscaling", "adaptive"}),
+            ds.LearningRate,
+            callable,
+        ],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "power_t": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -215,8 +219,8 @@ class BaseMLP(BaseEstimator, ABC):
         hidden = np.ravel(self.hidden_layer_sizes).tolist()
         if any(units <= 0 for units in hidden):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
-        if self.solver == "lbfgs" and (self.dropout > 0 or eval_set is not None):
-            raise ValueError("The solver 'lbfgs' takes neither dropout nor eval_set; use 'adam'.")
+        if self.solver == "lbfgs":
+            self._refuse_what_goes_by_steps(eval_set)
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
@@ -247,6 +251,16 @@ class BaseMLP(BaseEstimator, ABC):
                 "values and need to be preprocessed."
             )
         return self
+
+    def _refuse_what_goes_by_steps(self, eval_set: Any) -> None:
+        given = {
+            "dropout": self.dropout > 0,
+            "eval_set": eval_set is not None,
+            "a schedule as learning_rate": not isinstance(self.learning_rate, str),
+        }
+        for name, is_given in given.items():
+            if is_given:
+                raise ValueError(f"The solver 'lbfgs' does not take {name}; use 'adam' or 'sgd'.")
 
     def _loss_weight(self, y: Any, sample_weight: Array | None, incremental: bool) -> Any:
         """Return each row's weight in the loss that is minimised."""

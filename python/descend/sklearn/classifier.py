@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+import descend as ds
 from descend.sklearn.base import BaseMLP
 from descend.sklearn.objective import Objective
 from descend.sklearn.rows import Array
@@ -45,11 +47,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         the minibatch's number of rows or sum of weights, is part of the loss.
     batch_size : int or 'auto', default='auto'
         Rows of a minibatch; 'auto' is ``min(200, n_samples)``.
-    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
+    learning_rate : {'constant', 'invscaling', 'adaptive'} or schedule, default='constant'
         Schedule of 'sgd': 'invscaling' divides by the number of rows seen to the power of
-        ``power_t``, 'adaptive' by 5 each time that the loss or score has ceased to improve.
+        ``power_t``, 'adaptive' by 5 each time that the loss or score has ceased to improve. Not in
+        scikit-learn: a schedule of ``descend.schedules``, or a function of the step's number, from
+        1, for 'sgd' and 'adam'; steps and epochs are counted over all calls of ``partial_fit``.
     learning_rate_init : float, default=0.001
-        Initial learning rate of 'sgd' and 'adam'.
+        Initial learning rate of 'sgd' and 'adam'; of no effect beside a schedule of one's own.
     power_t : float, default=0.5
         Exponent of 'invscaling'.
     max_iter : int, default=200
@@ -137,7 +141,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         solver: str = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
-        learning_rate: str = "constant",
+        learning_rate: str | ds.LearningRate | Callable[[int], float] = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,

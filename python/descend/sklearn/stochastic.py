@@ -22,21 +22,37 @@ class Solver:
     Attributes
     ----------
     learning_rate : float
-        In use from the next epoch on.
+        In use from the next epoch on, where no schedule of ``descend.schedules`` is.
+    epochs : int
+        Done so far.
     state : OptimizerState or None
         Of the last epoch; None before the first.
     """
 
     def __init__(self, settings: BaseMLP) -> None:
-        self.schedule: str = settings.learning_rate if settings.solver == "sgd" else "constant"
+        schedule = settings.learning_rate
+        self.rates = None if isinstance(schedule, str) else _rates(schedule)
+        self.schedule: str = "constant"
+        if isinstance(schedule, str) and settings.solver == "sgd":
+            self.schedule = schedule
         self.learning_rate_init = float(settings.learning_rate_init)
         self.learning_rate = self.learning_rate_init
         self.power_t: float = settings.power_t
-        self.rule: Optimizer = _rule(settings)
+        self.rule: Optimizer = _rule(settings, self.rates or self.learning_rate_init)
+        self.epochs = 0
         self.state: _core.OptimizerState | None = None
+
+    def epoch_begins(self, trainer: Trainer) -> None:
+        """Set the rate, but where it follows the steps: those are in the state."""
+        if self.rates is None:
+            trainer.learning_rate = self.learning_rate
+        elif self.rates.parameters.get("per_epoch"):
+            # A trainer lasts for one call; epochs are counted over all calls.
+            trainer.learning_rate = self.rates.at(self.epochs + 1)
 
     def epoch_ends(self, samples_seen: int) -> None:
         """Follow the schedule 'invscaling'."""
+        self.epochs += 1
         if self.schedule == "invscaling":
             self.learning_rate = self.learning_rate_init / (samples_seen + 1) ** self.power_t
 
@@ -55,8 +71,13 @@ class Solver:
         return stops
 
 
-def _rule(settings: BaseMLP) -> Optimizer:
-    rate = settings.learning_rate_init
+def _rates(schedule: Any) -> _core.LearningRate:
+    if isinstance(schedule, _core.LearningRate):
+        return schedule
+    return _core.LearningRate("function", {"function": schedule})
+
+
+def _rule(settings: BaseMLP, rate: float | _core.LearningRate) -> Optimizer:
     if settings.solver == "adam":
         return _core.Adam(
             rate, settings.beta_1, settings.beta_2, settings.epsilon, epsilon_hat=True
@@ -106,7 +127,7 @@ class Run:
         FloatingPointError
             Where the loss or a parameter is not finite.
         """
-        self.trainer.learning_rate = self.solver.learning_rate
+        self.solver.epoch_begins(self.trainer)
         if issparse(self.X):
             steps = self._sparse_epoch()
         else:
