@@ -23,11 +23,19 @@ from descend._core import (
     metrics,
     optimizers,
 )
+from descend.callbacks import (
+    Callback,
+    Checkpoint,
+    CSVLogger,
+    EarlyStopping,
+    LambdaCallback,
+    TensorBoard,
+)
 from descend.history import History
 from descend.layers import Dense, Dropout
 from descend.locations import get_cmake_dir, get_include
 from descend.network import Network
-from descend.progress import EpochReport
+from descend.progress import EpochReport, StepReport
 from descend.splits import k_fold, train_test_split
 from descend.stop import Stop
 from descend.trainer import Trainer
@@ -37,17 +45,24 @@ __all__ = [
     "AdaGrad",
     "Adam",
     "AdamW",
+    "CSVLogger",
+    "Callback",
+    "Checkpoint",
     "Dense",
     "Dropout",
+    "EarlyStopping",
     "EpochReport",
     "GradientNoise",
     "History",
+    "LambdaCallback",
     "LearningRate",
     "Network",
     "NoiseEstimate",
     "OptimizerState",
     "RMSProp",
+    "StepReport",
     "Stop",
+    "TensorBoard",
     "Trainer",
     "activations",
     "build_info",

@@ -6,60 +6,7 @@ import collections.abc
 import numpy
 import typing
 from . import ops
-__all__: list[str] = ['AdaGrad', 'Adam', 'AdamW', 'GradientNoise', 'LearningRate', 'Network', 'NoiseEstimate', 'OptimizerState', 'RMSProp', 'SGD', 'Trainer', 'activations', 'build_info', 'gradient_noise', 'initializers', 'losses', 'metric', 'metrics', 'ops', 'optimizers', 'schedule_names']
-class LearningRate:
-    """
-    A learning rate that changes from step to step; made by ``descend.schedules``.
-    
-    Parameters
-    ----------
-    kind : str
-        One of ``descend.schedules.names()``, or ``"function"``.
-    parameters : dict
-        By name, as ``parameters`` gives them; what is left out has its default.
-    """
-    def __eq__(self, arg0: typing.Any) -> bool:
-        ...
-    def __hash__(self) -> int:
-        ...
-    def __init__(self, kind: typing.Any, parameters: dict) -> None:
-        ...
-    def __reduce__(self) -> tuple[type, tuple[str, dict]]:
-        ...
-    def __repr__(self) -> str:
-        ...
-    def at(self, step: typing.Any) -> float:
-        """
-        Give the rate of a step.
-        
-        Parameters
-        ----------
-        step : int
-            From 1; of a schedule `per_epoch` the number of the epoch, from 1.
-        
-        Returns
-        -------
-        float
-        
-        Raises
-        ------
-        ValueError
-            If the rate is not finite, negative or beyond float32.
-        RuntimeError
-            If a function raised; from what it raised.
-        """
-    @property
-    def kind(self) -> str:
-        """
-        The name of the schedule, or ``"function"``.
-        """
-    @property
-    def parameters(self) -> dict:
-        """
-        All that makes it again: ``LearningRate(kind, parameters)``.
-        
-        A dict of numbers and booleans, which JSON can hold; of a function it has the callable too.
-        """
+__all__: list[str] = ['AdaGrad', 'Adam', 'AdamW', 'GradientNoise', 'Network', 'NoiseEstimate', 'OptimizerState', 'RMSProp', 'SGD', 'Trainer', 'activations', 'build_info', 'gradient_noise', 'initializers', 'losses', 'metric', 'metrics', 'ops', 'optimizers']
 class OptimizerState:
     """
     What an optimizer keeps between steps: step count and vectors.
@@ -92,7 +39,7 @@ class SGD:
         ...
     def __hash__(self) -> int:
         ...
-    def __init__(self, learning_rate: float | LearningRate | collections.abc.Callable[[int], float] = 0.01, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> None:
+    def __init__(self, learning_rate: float = 0.01, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> None:
         """
         Stochastic gradient descent, with classical or Nesterov momentum.
         
@@ -136,7 +83,7 @@ class SGD:
             If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
         """
     @property
-    def learning_rate(self) -> float | LearningRate | collections.abc.Callable[[int], float]:
+    def learning_rate(self) -> float:
         ...
     @property
     def momentum(self) -> float:
@@ -157,7 +104,7 @@ class AdaGrad:
         ...
     def __hash__(self) -> int:
         ...
-    def __init__(self, learning_rate: float | LearningRate | collections.abc.Callable[[int], float] = 0.01, epsilon: float = 1e-10) -> None:
+    def __init__(self, learning_rate: float = 0.01, epsilon: float = 1e-10) -> None:
         """
         AdaGrad, Duchi, Hazan & Singer (2011).
         
@@ -202,7 +149,7 @@ class AdaGrad:
     def epsilon(self) -> float:
         ...
     @property
-    def learning_rate(self) -> float | LearningRate | collections.abc.Callable[[int], float]:
+    def learning_rate(self) -> float:
         ...
 class RMSProp:
     """
@@ -215,7 +162,7 @@ class RMSProp:
         ...
     def __hash__(self) -> int:
         ...
-    def __init__(self, learning_rate: float | LearningRate | collections.abc.Callable[[int], float] = 0.001, rho: float = 0.9, epsilon: float = 1e-07, momentum: float = 0.0) -> None:
+    def __init__(self, learning_rate: float = 0.001, rho: float = 0.9, epsilon: float = 1e-07, momentum: float = 0.0) -> None:
         """
         RMSProp, Tieleman & Hinton (2012), with optional momentum on the step.
         
@@ -261,7 +208,7 @@ class RMSProp:
     def epsilon(self) -> float:
         ...
     @property
-    def learning_rate(self) -> float | LearningRate | collections.abc.Callable[[int], float]:
+    def learning_rate(self) -> float:
         ...
     @property
     def momentum(self) -> float:
@@ -283,7 +230,7 @@ class Adam:
         ...
     def __hash__(self) -> int:
         ...
-    def __init__(self, learning_rate: float | LearningRate | collections.abc.Callable[[int], float] = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, epsilon_hat: bool = False) -> None:
+    def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, epsilon_hat: bool = False) -> None:
         """
         Adam, Kingma & Ba (2015).
         
@@ -341,7 +288,7 @@ class Adam:
     def epsilon_hat(self) -> bool:
         ...
     @property
-    def learning_rate(self) -> float | LearningRate | collections.abc.Callable[[int], float]:
+    def learning_rate(self) -> float:
         ...
 class AdamW:
     """
@@ -354,7 +301,7 @@ class AdamW:
         ...
     def __hash__(self) -> int:
         ...
-    def __init__(self, learning_rate: float | LearningRate | collections.abc.Callable[[int], float] = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.01, epsilon_hat: bool = False) -> None:
+    def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.01, epsilon_hat: bool = False) -> None:
         """
         Adam with decoupled weight decay, Loshchilov & Hutter (2019).
         
@@ -409,7 +356,7 @@ class AdamW:
     def epsilon_hat(self) -> bool:
         ...
     @property
-    def learning_rate(self) -> float | LearningRate | collections.abc.Callable[[int], float]:
+    def learning_rate(self) -> float:
         ...
     @property
     def weight_decay(self) -> float:
@@ -688,7 +635,7 @@ class Trainer:
         """
         The trainer in a file.
         """
-    def _fit(self, X: typing.Any, y: typing.Any, epochs: typing.Any, sample_weight: typing.Any, validation_X: typing.Any, validation_y: typing.Any, stop: dict, on_epoch: typing.Any) -> dict:
+    def _fit(self, X: typing.Any, y: typing.Any, epochs: typing.Any, sample_weight: typing.Any, validation_X: typing.Any, validation_y: typing.Any, stop: dict, metrics: typing.Any, on_epoch: typing.Any) -> dict:
         ...
     def discard_run(self) -> None:
         """
@@ -696,6 +643,31 @@ class Trainer:
         
         The next ``fit`` begins a run of its own with a new epoch. Parameters and optimizer stay as they
         are; without an unfinished run nothing changes.
+        """
+    def evaluate(self, X: typing.Any, y: typing.Any, metrics: typing.Any = None, sample_weight: typing.Any = None) -> dict:
+        """
+        Measure the network on some rows, in one pass over them; nothing changes.
+        
+        Parameters
+        ----------
+        X : array_like of shape (rows, inputs)
+            As for ``fit``.
+        y : array_like
+            Class indices of shape (rows,), or targets of shape (rows, outputs).
+        metrics : list of str or callable, optional
+            As for ``fit``.
+        sample_weight : array_like of shape (rows,), optional
+        
+        Returns
+        -------
+        dict
+            ``"loss"``, the mean loss without a penalty, and each metric under its name. The outputs are those
+            of ``network.predict``: dropout is off. Metrics need room for the outputs of all rows.
+        
+        Raises
+        ------
+        ValueError, TypeError
+            If the arrays do not fit, or a metric does not go with the loss.
         """
     def run_epoch(self, X: typing.Any, y: typing.Any, order: typing.Any = None, sample_weight: typing.Any = None) -> float:
         """
@@ -723,8 +695,6 @@ class Trainer:
         FloatingPointError
             If the loss of a step is NaN or infinite, or its update would overflow. That step is not
             applied: parameters, optimizer state and ``steps`` are those of the step before.
-        RuntimeError
-            If the learning rate's callable raises; as for ``fit``.
         """
     def save(self, path: typing.Any) -> None:
         """
@@ -808,13 +778,9 @@ class Trainer:
         the penalty beside it, and the rows' sum of weights.
         """
     @property
-    def learning_rate(self) -> typing.Any:
+    def learning_rate(self) -> float:
         """
-        The learning rate from the next step on; may be set between two calls and in a
-        callback.
-        
-        A number, a schedule of ``descend.schedules``, or a callable of the step, which is given its
-        number over the trainer's life, from 1.
+        The learning rate from the next step on; may be set between two calls and in a callback.
         """
     @learning_rate.setter
     def learning_rate(self, arg1: typing.Any) -> None:
@@ -985,8 +951,4 @@ def metrics() -> list[str]:
 def optimizers() -> list[str]:
     """
     Names of the optimizer classes.
-    """
-def schedule_names() -> list[str]:
-    """
-    The kinds of learning rate schedules.
     """
