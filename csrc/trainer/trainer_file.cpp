@@ -24,6 +24,7 @@ using network::TensorView;
 constexpr const char* kVersion = "1";
 constexpr const char* kVersionKey = "trainer.version";
 constexpr const char* kChecksumKey = "trainer.checksum";
+constexpr const char* kAverageKey = "trainer.average";
 constexpr const char* kRunKey = "trainer.run";
 constexpr const char* kEpochKey = "trainer.run.epoch";
 constexpr const char* kBestKey = "trainer.run.best";
@@ -42,6 +43,9 @@ void visit_options(Options& options, const Field& field) {
   field("trainer.option.l2", options.l2);
   field("trainer.option.l1", options.l1);
   field("trainer.option.divide_penalty", options.divide_penalty);
+  field("trainer.option.clip_norm", options.clip_norm);
+  field("trainer.option.clip_value", options.clip_value);
+  field("trainer.option.average_decay", options.average_decay);
 }
 
 template <class Rule, class Field>
@@ -60,6 +64,7 @@ void visit_record(Record& record, const Field& field) {
 template <class Epoch, class Field>
 void visit_epoch(Epoch& epoch, const Field& field) {
   field("trainer.run.epoch.data_rows", epoch.rows);
+  field("trainer.run.epoch.weight_unit", epoch.weight_unit);
   field("trainer.run.epoch.loss_sum", epoch.progress.loss_sum);
   field("trainer.run.epoch.weight_sum", epoch.progress.weight_sum);
   field("trainer.run.epoch.steps", epoch.progress.steps);
@@ -146,6 +151,7 @@ class Writer {
     for (std::size_t i = 0; i < state_vectors(state_.optimizer()); ++i) {
       state_.copy_optimizer_vector(i, put_parameters(state_key(i)));
     }
+    if (state_.has_average()) state_.copy_average(put_parameters(kAverageKey));
   }
 
   void put_run(const RunRecord& record) {
@@ -232,6 +238,9 @@ class Reader {
     for (std::size_t i = 0; i < state_vectors(state->optimizer()); ++i) {
       state->set_optimizer_vector(i, take_parameters(*network, state_key(i)).data());
     }
+    if (options.average_decay && has_tensor(kAverageKey)) {
+      state->set_average(take_parameters(*network, kAverageKey).data());
+    }
     const auto epoch = network::take_as<std::size_t>(metadata_, "trainer.epoch");
     const auto steps = network::take_as<std::size_t>(metadata_, "trainer.steps");
     state->set_counters(epoch, steps);
@@ -312,9 +321,12 @@ class Reader {
   }
 
   static void check_progress(const EpochProgress& progress, std::size_t rows, std::size_t steps) {
-    const bool is_possible = progress.visited <= rows && progress.rows <= progress.visited &&
-                             progress.steps <= steps && progress.steps <= progress.rows &&
-                             std::isfinite(progress.loss_sum) && std::isfinite(progress.weight_sum);
+    const bool of_batches = rows == 0;
+    const bool is_possible =
+        (of_batches ? progress.steps == progress.visited
+                    : progress.visited <= rows && progress.rows <= progress.visited) &&
+        progress.steps <= steps && progress.steps <= progress.rows &&
+        std::isfinite(progress.loss_sum) && std::isfinite(progress.weight_sum);
     if (!is_possible) throw invalid("the position within its epoch is not possible.");
   }
 

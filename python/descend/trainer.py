@@ -11,6 +11,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from descend import _core, html
+from descend.batches import Batches, batches_of
 from descend.callbacks.calls import Calls
 from descend.history import History
 from descend.network import Network
@@ -58,6 +59,19 @@ class Trainer(_core.Trainer):
     divide_penalty : bool
         Divide the penalty by the number of rows in the minibatch, or by their sum of weights, as
         scikit-learn does with its ``alpha``.
+    clip_value : float, optional
+        Clip each element of a step's gradient, the penalty's included, to
+        ``[-clip_value, clip_value]``.
+    clip_norm : float, optional
+        Multiply a step's gradient, the penalty's included and by value clipped first, by
+        ``min(1, clip_norm / norm)``, where ``norm`` is that of all layers' gradients together:
+        PyTorch's ``clip_grad_norm_`` but for the 1e-6 that it adds to the norm, Keras's
+        ``global_clipnorm``. Pascanu, Mikolov & Bengio (2013).
+    average_decay : float, optional
+        Keep a moving average of the parameters, ``average_decay * average + (1 - average_decay) *
+        theta`` after each step, for `averaged_network`; 0.999 averages over about 1000 steps. It
+        starts at the parameters before the first step and is not corrected for them, as with
+        Keras's ``use_ema``: they count by ``average_decay ** steps``.
     """
 
     _calls: Calls | None = None  # of the run at work
@@ -75,13 +89,28 @@ class Trainer(_core.Trainer):
         l2: float = 0.0,
         l1: float = 0.0,
         divide_penalty: bool = False,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        average_decay: float | None = None,
     ) -> None:
         if not isinstance(network, Network):
             raise TypeError(f"Trainer: network must be a descend.Network, got {network!r}.")
         if optimizer is None:
             optimizer = _core.Adam()
         super().__init__(
-            network, loss, optimizer, batch_size, shuffle, seed, threads, l2, l1, divide_penalty
+            network,
+            loss,
+            optimizer,
+            batch_size,
+            shuffle,
+            seed,
+            threads,
+            l2,
+            l1,
+            divide_penalty,
+            clip_norm,
+            clip_value,
+            average_decay,
         )
         self._network = network
 
@@ -117,6 +146,21 @@ class Trainer(_core.Trainer):
         return self._network
 
     @property
+    def averaged_network(self) -> Network:
+        """A new network of the averaged parameters; before the first step, of the parameters.
+
+        Parameters that are set, or restored by ``patience``, are averaged from the next step on.
+
+        Raises
+        ------
+        ValueError
+            If no average is kept: give ``Trainer`` an ``average_decay``.
+        """
+        network = Network.__new__(Network)
+        _core.Network.__init__(network, self._averaged_network())
+        return network
+
+    @property
     def unfinished_run(self) -> History | None:
         """The history so far of the run that ``fit`` goes on with, or is at work on.
 
@@ -146,8 +190,8 @@ class Trainer(_core.Trainer):
 
     def fit(
         self,
-        X: ArrayLike,
-        y: ArrayLike,
+        X: ArrayLike | Batches,
+        y: ArrayLike | None = None,
         epochs: int = 1,
         *,
         sample_weight: ArrayLike | None = None,
@@ -177,7 +221,14 @@ class Trainer(_core.Trainer):
             as they are needed. Arrays of Fortran order or with columns apart, of another byte
             order, or of long double are copied once, as are most data frames; those of pandas,
             polars and pyarrow are taken here and for every other array.
-        y : array_like
+
+            Without ``y``: minibatches, an iterable of ``(X, y)`` or ``(X, y, sample_weight)``, such
+            as a list or a data loader, or a function that returns one. Each epoch iterates anew, so
+            that a generator serves one epoch alone. Each batch is one optimizer step, as ``step``
+            takes it; ``batch_size`` and ``shuffle`` are not used, and ``metrics`` are those of the
+            validation. An unfinished epoch skips the batches that it has taken, which must come in
+            the same order again.
+        y : array_like, optional
             Targets of shape (n_rows, n_outputs), or (n_rows,) where there is one output. For
             ``softmax_cross_entropy`` class indices (n_rows,) or rows of probabilities.
         epochs : int
@@ -213,7 +264,8 @@ class Trainer(_core.Trainer):
         ------
         ValueError
             If the data do not fit the network, the loss or the unfinished epoch; nothing is changed
-            then.
+            then. A batch that does not fit, named by its number in the epoch from 0, ends the run,
+            which keeps the steps before; so does an exception of the iterator.
         FloatingPointError
             If the loss of a step is NaN or infinite, or its update would overflow. That step is
             not applied: parameters, optimizer state and ``steps`` are those of the step before
@@ -227,25 +279,27 @@ class Trainer(_core.Trainer):
         validation_X, validation_y = _pair(validation_data)
         if not isinstance(stop, Stop | None):
             raise TypeError(f"Trainer.fit: stop must be a descend.Stop or None, got {stop!r}.")
+        begin = None if y is not None else batches_of(X, sample_weight, epochs)
         # The core refuses any other number of epochs; a bar over it would be drawn first.
         is_count = isinstance(epochs, Integral) and epochs > 0
         watched = watching(progress if is_count else None, int(epochs) if is_count else 0)
         calls = None if callbacks is None else Calls(self, callbacks)
         with watched as show, _at_work(self, calls):
-            record = self._fit(
-                X,
-                y,
-                epochs=epochs,
-                sample_weight=sample_weight,
-                validation_X=validation_X,
-                validation_y=validation_y,
-                stop=asdict(stop or Stop()),
-                metrics=metrics,
-                on_begin=calls and calls.begin,
-                on_epoch=calls.epoch_behind(show) if calls else show,
-                on_step=calls.step if calls and calls.every_n_steps else None,
-                every_n_steps=calls.every_n_steps if calls else 0,
-            )
+            asked = {
+                "epochs": epochs,
+                "validation_X": validation_X,
+                "validation_y": validation_y,
+                "stop": asdict(stop or Stop()),
+                "metrics": metrics,
+                "on_begin": calls and calls.begin,
+                "on_epoch": calls.epoch_behind(show) if calls else show,
+                "on_step": calls.step if calls and calls.every_n_steps else None,
+                "every_n_steps": calls.every_n_steps if calls else 0,
+            }
+            if begin is None:
+                record = self._fit(X, y, sample_weight, asked)
+            else:
+                record = self._fit_batches(begin, asked)
             history = History(**record)
             if calls is not None:
                 calls.end(history)

@@ -15,7 +15,7 @@ from descend.cli.figures import Drawn
 from descend.cli.matrix_preparation import MatrixPreparation
 from descend.cli.model import Model
 
-__all__ = ["page", "use_in_python"]
+__all__ = ["page"]
 
 _PAGE = Template("""\
 <!DOCTYPE html>
@@ -90,11 +90,6 @@ def page(
         _facts("Made with", _build()),
     ]
     return _PAGE.substitute(title=escape(title), body="\n".join(part for part in parts if part))
-
-
-def use_in_python(file: Path) -> str:
-    """Give the expression that loads a model and predicts."""
-    return f"descend.cli.Model.load({str(file)!r}).predict(DATA)"
 
 
 def _task(model: Model) -> str:
