@@ -79,6 +79,18 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         More epochs than this without improvement end the run.
     max_fun : int, default=15000
         At most so many evaluations of the loss by 'lbfgs'.
+    metrics : list, default=None
+        Names of ``descend.metrics()``, or functions of the network's raw outputs and the targets,
+        to take on the validation rows after each epoch: see ``history_``. ``partial_fit`` takes
+        none. Not in scikit-learn.
+    callbacks : list, default=None
+        ``descend.Callback`` objects, or functions of (trainer, report), called at the beginning of
+        each call of ``fit`` and ``partial_fit``, after its epochs, where ``False`` ends it, and at
+        its end, with the `descend.Trainer` at work; none after steps. A learning rate that one sets
+        stays. ``clone`` copies them. Not in scikit-learn.
+    clip_norm, clip_value : float, default=None
+        Clip the gradient of each step by 'sgd' and 'adam', the penalty's included, to a norm, or
+        its elements to a magnitude: see `descend.Trainer`. Not in scikit-learn.
     dropout : float, default=0.0
         Fraction of each hidden layer's outputs that is dropped while training, with 'sgd' and
         'adam'; not in scikit-learn.
@@ -96,6 +108,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         The lowest training loss; None with early stopping.
     validation_scores_, best_validation_score_ : list of float, float; or None
         R^2 on the validation rows after each epoch, and the best one; None without any.
+    history_ : descend.History
+        Of the last call, by 'sgd' and 'adam': losses, also on the validation rows (without the
+        penalty), metrics on these, learning rates, why it ended; ``history_.plot()`` draws it. Not
+        in scikit-learn.
     n_iter_, t_ : int
         Epochs or iterations of the last call; rows seen since the first.
     n_features_in_, n_outputs_, n_layers_ : int
@@ -144,6 +160,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        metrics: list[str | Callable[[Array, Array], float]] | None = None,
+        callbacks: list[Any] | None = None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
         dropout: float = 0.0,
         threads: int | None = None,
     ) -> None:
@@ -171,6 +191,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
+        self.metrics = metrics
+        self.callbacks = callbacks
+        self.clip_norm = clip_norm
+        self.clip_value = clip_value
         self.dropout = dropout
         self.threads = threads
 

@@ -13,7 +13,9 @@ from descend.sklearn.rows import Array, dense_parts, dense_where_small
 from descend.trainer import Optimizer, Trainer
 
 if TYPE_CHECKING:
+    from descend.callbacks.calls import Calls
     from descend.sklearn.base import BaseMLP
+    from descend.sklearn.record import Record
 
 
 class Solver:
@@ -49,6 +51,13 @@ class Solver:
         elif self.rates.parameters.get("per_epoch"):
             # A trainer lasts for one call; epochs are counted over all calls.
             trainer.learning_rate = self.rates.at(self.epochs + 1)
+
+    def take_over(self, learning_rate: Any) -> None:
+        """Go on with what a callback has set as the learning rate."""
+        if isinstance(learning_rate, float):
+            self.schedule, self.rates, self.learning_rate = "constant", None, learning_rate
+        else:
+            self.rates = _rates(learning_rate)
 
     def epoch_ends(self, samples_seen: int) -> None:
         """Follow the schedule 'invscaling'."""
@@ -111,6 +120,8 @@ class Run:
         self.sizes = self._sums(np.ones(self.X.shape[0]))
         self.constant = objective.constant(y)
         self.order: Array | None = None
+        self.diverged = False
+        self._best: list[tuple[Array, Array]] | None = None
         if self.solver.state is not None:
             trainer.optimizer_state = self.solver.state
 
@@ -122,26 +133,67 @@ class Run:
     def epoch(self) -> float:
         """Visit every row once; return the mean of the minibatches' losses over the rows.
 
-        Raises
-        ------
-        FloatingPointError
-            Where the loss or a parameter is not finite.
+        NaN from where the loss or a parameter is not finite: nothing is visited any more.
         """
+        if self.diverged:
+            return np.nan
         self.solver.epoch_begins(self.trainer)
-        if issparse(self.X):
-            steps = self._sparse_epoch()
-        else:
-            self.trainer.run_epoch(self.X, self.targets, self.order, self.sample_weight)
-            steps = self.trainer.last_steps
+        try:
+            steps = self._epoch()
+        except FloatingPointError:
+            self.diverged = True
+            return np.nan
         losses = steps[:, 0] / self.objective.divisor + steps[:, 1]
         sizes = self._sizes()
         if self.constant is not None:
             losses += self._constants()
         return float(losses @ sizes / sizes.sum())
 
+    def report(self, calls: Calls, record: Record) -> bool:
+        """Call the callbacks after an epoch; return whether they let the run go on."""
+        rate = self.trainer.learning_rate
+        measured = record.measured
+        goes_on = calls.epoch(
+            {
+                "epoch": self.trainer.epoch,
+                "loss": record.loss[-1],
+                "validation_loss": None if measured is None else measured.loss,
+                "learning_rate": record.learning_rate[-1],
+                "rows": self.X.shape[0],
+                "steps": record.steps,
+                "seconds": record.seconds,
+                "validation_metrics": {} if measured is None else measured.metrics,
+            }
+        )
+        if self.trainer.learning_rate != rate:
+            self.solver.take_over(self.trainer.learning_rate)
+        return goes_on
+
+    def keep_best(self) -> None:
+        """Keep the parameters, which are the best so far."""
+        self._best = self.trainer.network.parameters()
+
+    def put_best_back(self) -> None:
+        """Put back the best parameters, where some are kept."""
+        if self._best is not None:
+            self.trainer.network.set_parameters(self._best)
+            self._best = None
+
+    def last_learning_rate(self) -> float:
+        """The rate of the last step."""
+        rate = self.trainer.learning_rate
+        return rate if isinstance(rate, float) else _rates(rate).at(self.trainer.steps)
+
     def keep_state(self) -> None:
         """Keep what the next call of partial_fit goes on from."""
-        self.solver.state = self.trainer.optimizer_state
+        self.solver.state = None if self.diverged else self.trainer.optimizer_state
+
+    def _epoch(self) -> Array:
+        """Run an epoch; return its ``last_steps``."""
+        if issparse(self.X):
+            return self._sparse_epoch()
+        self.trainer.run_epoch(self.X, self.targets, self.order, self.sample_weight)
+        return self.trainer.last_steps
 
     def _sparse_epoch(self) -> Array:
         X = self.X if self.order is None else self.X[self.order]

@@ -59,7 +59,8 @@ class Validation:
     def _value(self, metric: Metric, outputs: Array) -> float:
         if callable(metric):
             return float(metric(outputs, self._targets))
-        return ds.metric(metric, outputs, self._targets, self._weight, loss=self._objective.name)
+        outputs, targets, loss = self._model._for_metrics(outputs, self._targets)
+        return ds.metric(metric, outputs, targets, self._weight, loss=loss)
 
 
 def _name(metric: Metric) -> str:
