@@ -124,6 +124,25 @@ def test_a_learning_rate_set_between_epochs_comes_back(folder):
     assert ds.Trainer.load(folder / "rate.safetensors").learning_rate == 1 / 3
 
 
+def test_a_learning_rate_that_is_a_callable_is_given_again(folder):
+    def rate(step):
+        return 0.1 / step
+
+    path = folder / "callable.safetensors"
+    run = trainer(optimizer=ds.SGD(rate))
+    run.step(CASE.X, CASE.y)
+    run.save(path)
+    with pytest.raises(ValueError, match=r"learning rate is a function, .*give it again"):
+        ds.Trainer.load(path)
+    with pytest.raises(TypeError, match=r"Trainer.load: learning_rate"):
+        ds.Trainer.load(path, learning_rate="fast")
+    loaded = ds.Trainer.load(path, learning_rate=rate)
+    assert loaded.learning_rate is rate
+    assert loaded.step(CASE.X, CASE.y) == run.step(CASE.X, CASE.y)
+    assert same_bits(everything(loaded), everything(run))
+    assert ds.Trainer.load(path, learning_rate=0.5).learning_rate == 0.5
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("batch_size", [7, 16, None])
 def test_a_run_saved_after_an_epoch_goes_on_with_its_history(folder, batch_size, threads):
