@@ -63,6 +63,7 @@ RATES = {
     "constant": 0.02,
     "cosine": ds.schedules.cosine(0.05, steps=40),
     "warm-up": ds.schedules.warm_up(ds.schedules.exponential(0.05, steps=10, factor=0.5), 7),
+    "callable": lambda step: 0.05 / step,
     "per epoch": ds.schedules.per_epoch(ds.schedules.step(0.05, steps=2, factor=0.5)),
 }
 STOPS = {
@@ -182,7 +183,8 @@ def test_a_run_saved_at_any_step_and_resumed_is_the_run_never_cut_off(
 
     with pytest.raises(CutOffError):
         run.fit(run.trainer(threads), [Cut(path, every_n_steps=1)])
-    resumed = ds.Trainer.load(path, threads=data.draw(st.sampled_from([1, 2, 3])))
+    again = {"learning_rate": RATES["callable"]} if configuration["rate"] == "callable" else {}
+    resumed = ds.Trainer.load(path, threads=data.draw(st.sampled_from([1, 2, 3])), **again)
     assert resumed.steps >= at
     assert_same(outcome(resumed, run.fit(resumed)), expected)
 
