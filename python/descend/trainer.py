@@ -325,8 +325,9 @@ class Trainer(_core.Trainer):
         RuntimeError
             If the trainer is at work in another thread; save from a callback.
         """
-        if self._calls is not None and self._calls.thread == get_ident():
-            self._save(path, *self._calls.states())
+        calls = self._calls
+        if calls is not None and calls.thread == get_ident() and self.unfinished_run is not None:
+            self._save(path, *calls.states())
         else:
             self._save(path)
 
