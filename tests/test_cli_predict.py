@@ -16,6 +16,8 @@ import descend as ds
 from command_line import fails, iris_rows, read_csv, write_csv
 from descend.cli import Model, metadata
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 FAST = ["--epochs", 20, "--layers", "8", "--learning-rate", 0.01]
 
 

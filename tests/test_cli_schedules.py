@@ -7,7 +7,10 @@ import pytest
 
 import descend as ds
 from command_line import fails, read_csv
+from descend.cli import Model
 from descend.cli.trainers import SCHEDULES
+
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 EPOCHS, ROWS, BATCH = 6, 126, 16  # rows to train on, of 180
 STEPS = EPOCHS * 8
@@ -101,6 +104,35 @@ def test_a_penalty_makes_the_weights_smaller(descend):
 
 
 @pytest.mark.usefixtures("data")
+def test_a_clipped_gradient_is_a_shorter_step(descend):
+    moved = []
+    for norm in (1e-6, 1e6):
+        options = ["--optimizer", "sgd", "--learning-rate", 1, "--clip-norm", norm]
+        trained(descend, *options, "--seed", 1)
+        scaled = np.load("data.npz")["X"][np.random.default_rng(1).permutation(180)[54:]]
+        outputs = ds.Network.load("data-model/model.safetensors").predict(scaled)
+        start = ds.Network.mlp([3, 4, 2], seed=1)
+        z = (scaled - scaled.mean(axis=0)) / scaled.std(axis=0)
+        moved.append(np.abs(outputs - start.predict(z)).max())
+    assert moved[0] < 1e-3 < 0.1 < moved[1]
+
+
+def test_balanced_classes_count_the_same(descend):
+    draw = np.random.default_rng(0)
+    y = (draw.random(2000) < 0.05).astype(int)
+    X = draw.normal(size=(2000, 2)) + y[:, np.newaxis]
+    np.savez("rare.npz", X=X, y=y)
+    recalls = []
+    for weight in ("none", "balanced"):
+        options = ["--class-weight", weight, "--epochs", 20, "--learning-rate", 0.01]
+        code, _, err = descend("train", "rare.npz", "--layers", "", *options)
+        assert code == 0, err
+        answers = Model.load("rare-model").predict("rare.npz")
+        recalls.append((answers[y == 1] == "1").mean())
+    assert recalls[0] < 0.3 < 0.6 < recalls[1]
+
+
+@pytest.mark.usefixtures("data")
 @pytest.mark.parametrize("name", ["cosine", "one_cycle"])
 def test_a_schedule_is_resumed_where_it_was(descend, monkeypatch, name):
     from descend.cli import checkpoint
@@ -108,6 +140,7 @@ def test_a_schedule_is_resumed_where_it_was(descend, monkeypatch, name):
     monkeypatch.setattr(checkpoint, "_SECONDS_BETWEEN", 0.0)
     monkeypatch.setattr(checkpoint.Saver, "every_n_steps", 1)
     options = ["--schedule", name, "--warm-up", 5, "--metrics", "accuracy,f1"]
+    options += ["--clip-norm", 0.1, "--class-weight", "balanced"]
     whole = trained(descend, *options)
     model = Path("data-model/model.safetensors").read_bytes()
     save = checkpoint.Checkpoint.save
@@ -134,6 +167,9 @@ BAD = {
     "warm-up": (["--warm-up", "x"], ["--warm-up", "'x'"]),
     "long warm-up": (["--warm-up", "48", "--schedule", "cosine"], ["--warm-up 48", "48 steps"]),
     "penalty": (["--l2", "-1"], ["l2", "-1"]),
+    "clip norm": (["--clip-norm", "0"], ["clip_norm", "0"]),
+    "class weight": (["--class-weight", "balance"], ["balanced"]),
+    "weight of numbers": (["--class-weight", "balanced", "--task", "numbers"], ["--class-weight"]),
     "metric": (["--metrics", "acuracy"], ["acuracy", "accuracy"]),
 }
 

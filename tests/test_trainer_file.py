@@ -145,13 +145,23 @@ def test_a_schedule_goes_on_where_it_was(folder, schedule):
     assert same_bits(everything(loaded), everything(whole))
 
 
-def test_a_function_of_the_step_is_not_written_and_the_file_stays(folder):
-    path = folder / "function.safetensors"
-    trainer().save(path)
-    before = path.read_bytes()
-    with pytest.raises(ValueError, match=r"Trainer.save.*a function cannot be written down"):
-        trainer(optimizer=ds.SGD(lambda step: 0.1 / step)).save(path)
-    assert path.read_bytes() == before
+def test_a_learning_rate_that_is_a_callable_is_given_again(folder):
+    def rate(step):
+        return 0.1 / step
+
+    path = folder / "callable.safetensors"
+    run = trainer(optimizer=ds.SGD(rate))
+    run.step(CASE.X, CASE.y)
+    run.save(path)
+    with pytest.raises(ValueError, match=r"learning rate is a function, .*give it again"):
+        ds.Trainer.load(path)
+    with pytest.raises(TypeError, match=r"Trainer.load: learning_rate"):
+        ds.Trainer.load(path, learning_rate="fast")
+    loaded = ds.Trainer.load(path, learning_rate=rate)
+    assert loaded.learning_rate is rate
+    assert loaded.step(CASE.X, CASE.y) == run.step(CASE.X, CASE.y)
+    assert same_bits(everything(loaded), everything(run))
+    assert ds.Trainer.load(path, learning_rate=0.5).learning_rate == 0.5
 
 
 @pytest.mark.parametrize("threads", [1, 2])

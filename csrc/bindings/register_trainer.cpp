@@ -88,11 +88,15 @@ BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::han
   return BoundTrainer(Trainer(network, loss, optimizer, options));
 }
 
-BoundTrainer load_trainer(py::handle path, py::handle threads) {
+BoundTrainer load_trainer(py::handle path, py::handle threads, py::handle learning_rate) {
   const std::string file = path_argument(path);
   const int thread_count = threads_argument("Trainer.load", threads);
+  std::optional<LearningRate> rate;
+  if (!learning_rate.is_none()) {
+    rate = learning_rate_argument("Trainer.load", "learning_rate", learning_rate);
+  }
   const py::gil_scoped_release release;
-  return BoundTrainer(Trainer::load(file, thread_count));
+  return BoundTrainer(Trainer::load(file, thread_count, rate));
 }
 
 // With what the callbacks of the run at work keep, or else what a loaded trainer has of them.
@@ -419,7 +423,8 @@ void register_trainer(py::module_& module) {
            py::arg("batch_size"), py::arg("shuffle"), py::arg("seed"), py::arg("threads"),
            py::arg("l2"), py::arg("l1"), py::arg("divide_penalty"), py::arg("clip_norm"),
            py::arg("clip_value"), py::arg("average_decay"))
-      .def(py::init(&load_trainer), py::arg("path"), py::arg("threads"), "The trainer in a file.")
+      .def(py::init(&load_trainer), py::arg("path"), py::arg("threads"), py::arg("learning_rate"),
+           "The trainer in a file.")
       .def("_fit", &fit, py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::arg("asked"))
       .def("_fit_batches", &fit_batches, py::arg("begin"), py::arg("asked"))
       .def("run_epoch", &run_epoch, py::arg("X"), py::arg("y"), py::arg("order") = py::none(),

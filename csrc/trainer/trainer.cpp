@@ -116,8 +116,9 @@ void Trainer::save(const std::string& path) const {
   trainer::write_trainer_file(path, *state_);
 }
 
-Trainer Trainer::load(const std::string& path, int threads) {
-  return Trainer(trainer::read_trainer_file(path, threads));
+Trainer Trainer::load(const std::string& path, int threads,
+                      const std::optional<LearningRate>& learning_rate) {
+  return Trainer(trainer::read_trainer_file(path, threads, learning_rate));
 }
 
 std::optional<History> Trainer::unfinished_run() const {

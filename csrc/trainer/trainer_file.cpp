@@ -225,7 +225,7 @@ class Reader {
  public:
   explicit Reader(const std::string& path) : file_(path) { check_origin(); }
 
-  std::unique_ptr<State> read(int threads) {
+  std::unique_ptr<State> read(int threads, const std::optional<LearningRate>& learning_rate) {
     const network::ModelFile model = network::take_model(file_);
     auto network = std::make_shared<network::State>(model.spec, model.seed, network::State::Zero{});
     network::set_parameters(*network, model.parameters.data());
@@ -234,7 +234,7 @@ class Reader {
     TrainerOptions options;
     options.threads = threads;
     visit_options(options, Take{metadata_});
-    auto state = std::make_unique<State>(network, loss, take_optimizer(), options);
+    auto state = std::make_unique<State>(network, loss, take_optimizer(learning_rate), options);
     for (std::size_t i = 0; i < state_vectors(state->optimizer()); ++i) {
       state->set_optimizer_vector(i, take_parameters(*network, state_key(i)).data());
     }
@@ -271,13 +271,21 @@ class Reader {
     network::take(metadata_, kVersionKey);
   }
 
-  Optimizer take_optimizer() {
+  Optimizer take_optimizer(const std::optional<LearningRate>& learning_rate) {
+    const auto rate = metadata_.find("trainer.optimizer.learning_rate");
+    if (rate != metadata_.end() && rate->second == network::kFunctionRate) {
+      if (!learning_rate) {
+        throw invalid("its learning rate is a function, which no file holds; give it again.");
+      }
+      rate->second = "1";
+    }
     const std::string given = network::take(metadata_, "trainer.optimizer");
-#define DESCEND_ROW(Name)              \
-  if (given == Name::kName) {          \
-    Name rule;                         \
-    visit_rule(rule, Take{metadata_}); \
-    return rule;                       \
+#define DESCEND_ROW(Name)                                   \
+  if (given == Name::kName) {                               \
+    Name rule;                                              \
+    visit_rule(rule, Take{metadata_});                      \
+    if (learning_rate) rule.learning_rate = *learning_rate; \
+    return rule;                                            \
   }
     DESCEND_OPTIMIZERS(DESCEND_ROW)
 #undef DESCEND_ROW
@@ -395,9 +403,12 @@ void write_trainer_file(const std::string& path, State& state) {
   network::with_place("Trainer.save", path, [&] { Writer(state).write(path); });
 }
 
-std::unique_ptr<State> read_trainer_file(const std::string& path, int threads) {
+std::unique_ptr<State> read_trainer_file(const std::string& path, int threads,
+                                         const std::optional<LearningRate>& learning_rate) {
   core::check_threads("Trainer.load", threads);
-  return network::with_place("Trainer.load", path, [&] { return Reader(path).read(threads); });
+  if (learning_rate) validate("Trainer.load", *learning_rate);
+  return network::with_place("Trainer.load", path,
+                             [&] { return Reader(path).read(threads, learning_rate); });
 }
 
 }  // namespace descend::trainer

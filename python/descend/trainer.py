@@ -116,7 +116,13 @@ class Trainer(_core.Trainer):
         self._network = network
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], threads: int | None = None) -> Trainer:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        threads: int | None = None,
+        *,
+        learning_rate: float | _core.LearningRate | Callable[[int], float] | None = None,
+    ) -> Trainer:
         """Read a trainer, its network included, from a file that ``save`` wrote.
 
         It goes on to the same bits as the one that was saved, on any machine. Where that one was
@@ -127,16 +133,19 @@ class Trainer(_core.Trainer):
         path : str or path
         threads : int, optional
             As for `Trainer`.
+        learning_rate : float, LearningRate or callable, optional
+            In place of the file's; a callable does not stand in it and is given here again.
 
         Raises
         ------
         OSError
             If the file cannot be read.
         ValueError
-            If it is cut, damaged, does not hold a trainer, or is of a later version of descend.
+            If it is cut, damaged, does not hold a trainer, or is of a later version of descend; or
+            if its learning rate is a callable and none is given.
         """
         trainer = cls.__new__(cls)
-        _core.Trainer.__init__(trainer, path, threads)
+        _core.Trainer.__init__(trainer, path, threads, learning_rate)
         trainer._network = Network.__new__(Network)
         _core.Network.__init__(trainer._network, trainer)
         return trainer
@@ -329,8 +338,9 @@ class Trainer(_core.Trainer):
         RuntimeError
             If the trainer is at work in another thread; save from a callback.
         """
-        if self._calls is not None and self._calls.thread == get_ident():
-            self._save(path, *self._calls.states())
+        calls = self._calls
+        if calls is not None and calls.thread == get_ident() and self.unfinished_run is not None:
+            self._save(path, *calls.states())
         else:
             self._save(path)
 

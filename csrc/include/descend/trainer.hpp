@@ -251,7 +251,9 @@ class Trainer {
   /// machine and number of threads. `threads` as in TrainerOptions.
   /// Throws FileError where the file cannot be read, and std::invalid_argument where it is damaged,
   /// not a trainer's, or of a later version.
-  static Trainer load(const std::string& path, int threads = 0);
+  /// `learning_rate` takes the place of the file's; one that is a function stands in no file.
+  static Trainer load(const std::string& path, int threads = 0,
+                      const std::optional<LearningRate>& learning_rate = {});
 
   /// The history so far of the run at work, or of the one that a loaded trainer has not finished;
   /// its stop_reason is `interrupted` unless a condition has been met.

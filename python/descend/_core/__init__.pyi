@@ -684,7 +684,7 @@ class Trainer:
     def __init__(self, network: Network, loss: typing.Any, optimizer: typing.Any, batch_size: typing.Any, shuffle: typing.Any, seed: typing.Any, threads: typing.Any, l2: typing.Any, l1: typing.Any, divide_penalty: typing.Any, clip_norm: typing.Any, clip_value: typing.Any, average_decay: typing.Any) -> None:
         ...
     @typing.overload
-    def __init__(self, path: typing.Any, threads: typing.Any) -> None:
+    def __init__(self, path: typing.Any, threads: typing.Any, learning_rate: typing.Any) -> None:
         """
         The trainer in a file.
         """

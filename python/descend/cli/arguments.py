@@ -289,6 +289,19 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         help="penalty on the weights, L2 / 2 times the sum of their squares (default: %(default)s)",
     )
     group.add_argument(
+        "--clip-norm",
+        type=float,
+        metavar="NORM",
+        help="shorten a step's gradient to this norm where it is longer (default: never)",
+    )
+    group.add_argument(
+        "--class-weight",
+        choices=("none", "balanced"),
+        default="none",
+        help="balanced: rows of rare classes weigh more, so that all classes count the same "
+        "(default: %(default)s)",
+    )
+    group.add_argument(
         "--metrics",
         action="extend",
         type=_metrics,

@@ -48,6 +48,7 @@ figcaption { color: var(--muted); font-size: 0.9rem; }
 table { border-collapse: collapse; width: 100%; font-size: 0.95rem; }
 th, td { text-align: left; vertical-align: top; padding: 0.3rem 0.8rem 0.3rem 0;
   border-bottom: 1px solid var(--line); }
+td:first-child { min-width: 6rem; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 pre { background: var(--box); border-radius: 6px; padding: 0.75rem; overflow-x: auto; }
 </style>

@@ -2,7 +2,7 @@
 
 model.safetensors     the network and the preparation of its inputs
 history.csv           a line for each epoch
-learning_curves.png   training and validation loss by epoch
+learning_curves.png   losses, metrics and the learning rate by epoch
 confusion_matrix.png  for classes; for numbers predictions.png, predicted against true
 report.html           all of it in one file, where asked for
 """

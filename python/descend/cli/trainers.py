@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 import descend
 from descend import LearningRate, schedules
 from descend.cli.errors import UsageError
 from descend.cli.prepared import Prepared
 
-__all__ = ["SCHEDULES", "build"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["SCHEDULES", "build", "row_weights"]
 
 SCHEDULES = ("none", *(name for name in schedules.names() if name != "constant"))
 
 
 def build(data: Prepared, arguments: argparse.Namespace) -> descend.Trainer:
     """Make network, optimizer and trainer; UsageError says which argument is wrong."""
+    if arguments.class_weight != "none" and not data.task.classes:
+        raise UsageError("--class-weight is for classes; the target holds numbers.")
     try:
         network = descend.Network.mlp(
             [len(data.preparation.inputs), *arguments.layers, data.task.outputs],
@@ -32,9 +39,20 @@ def build(data: Prepared, arguments: argparse.Namespace) -> descend.Trainer:
             seed=arguments.seed,
             threads=arguments.threads,
             l2=arguments.l2,
+            clip_norm=arguments.clip_norm,
         )
     except (MemoryError, TypeError, ValueError) as error:
         raise UsageError(str(error)) from error
+
+
+def row_weights(data: Prepared, arguments: argparse.Namespace) -> NDArray[np.float64] | None:
+    """Weigh the training rows so that each class counts the same, where that was asked for."""
+    if arguments.class_weight == "none":
+        return None
+    labels = data.y[data.split.train]
+    counts = np.bincount(labels, minlength=len(data.task.classes))
+    weights = len(labels) / (len(data.task.classes) * np.maximum(counts, 1))
+    return np.asarray(weights[labels])
 
 
 def _optimizer(arguments: argparse.Namespace, rows: int) -> Any:
