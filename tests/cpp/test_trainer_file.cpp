@@ -130,7 +130,7 @@ void test_a_trainer_between_two_runs_comes_back() {
   CHECK(!loaded.unfinished_run());
   CHECK(loaded.loss() == ds::Loss::squared_error);
   CHECK(ds::name(loaded.optimizer()) == "AdamW");
-  CHECK(std::get<ds::AdamW>(loaded.optimizer()).learning_rate == 0.1 / 3);
+  CHECK(std::get<ds::AdamW>(loaded.optimizer()).learning_rate.at(1) == 0.1 / 3);
   CHECK(loaded.options().seed == std::numeric_limits<std::uint64_t>::max() - 3);
   CHECK(loaded.options().batch_size == 8);
   CHECK(loaded.options().threads == 2);
