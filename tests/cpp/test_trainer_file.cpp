@@ -252,7 +252,7 @@ void test_another_number_of_rows_is_an_error_that_keeps_the_run() {
   const std::vector<double> before = parameters_of(loaded);
   const ds::FitOptions fit = fit_options(data, 8);
   CHECK_THROWS(loaded.fit(data.inputs().rows(0, 49), data.targets().rows(0, 49), fit),
-               std::invalid_argument, "X has 49 rows");
+               std::invalid_argument, "got arrays of 49 rows");
   ds::FitOptions none = fit;
   none.epochs = 0;
   CHECK_THROWS(loaded.fit(data.inputs(), data.targets(), none), std::invalid_argument,
