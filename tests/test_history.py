@@ -159,6 +159,16 @@ def test_the_repr_of_a_trainer_makes_one_of_its_kind():
     assert again.batch_size is None
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("l1", 0.5), ("divide_penalty", True), ("clip_norm", 2.0), ("average_decay", 0.75)],
+)
+def test_a_trainer_shows_each_option_that_is_in_use(option, value):
+    network = CASE.architecture.network()
+    assert option not in repr(ds.Trainer(network, loss=CASE.loss))
+    assert f"{option}={value!r}" in repr(ds.Trainer(network, loss=CASE.loss, **{option: value}))
+
+
 def test_a_trainer_shows_how_far_it_is():
     trainer = ds.Trainer(CASE.architecture.network(), loss=CASE.loss, batch_size=16)
     trainer.fit(CASE.X, CASE.y, epochs=2)

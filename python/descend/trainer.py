@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from inspect import signature
 from numbers import Integral
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
@@ -189,11 +190,14 @@ class Trainer(_core.Trainer):
         return html.table(done, [], rows)
 
     def _settings(self) -> dict[str, Any]:
-        """Return the constructor's arguments but the network; of the last ones those in use."""
-        names = "loss", "optimizer", "batch_size", "shuffle", "seed"
-        settings = {name: getattr(self, name) for name in names}
-        for name in ("l2", "l1", "divide_penalty"):
-            if value := getattr(self, name):
+        """Return the constructor's arguments but network and threads; of the last those in use."""
+        settings = {}
+        for name, argument in signature(Trainer.__init__).parameters.items():
+            if name in ("self", "network", "threads"):
+                continue
+            value = getattr(self, name)
+            is_last = argument.kind is argument.KEYWORD_ONLY
+            if not is_last or repr(value) != repr(argument.default):
                 settings[name] = value
         return settings
 
