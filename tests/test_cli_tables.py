@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from command_line import fails, iris_rows, write_csv
@@ -426,6 +426,7 @@ def check_read_or_refused(path, targets, **options):
     header=st.sampled_from(["a,y\n", "y,a,b\n", "", "a;y\n", '"a\nb",y\n']),
     pieces=st.lists(st.sampled_from(CSV_PIECES), max_size=60),
 )
+@example(header="a,y\n", pieces=[",", '"', "a", "\n", "a"])  # a target of two lines
 def test_any_text_is_read_or_refused_in_one_line(folder, header, pieces):
     path = folder / "any.csv"
     path.write_text(header + "".join(pieces), encoding="utf-8", newline="")
