@@ -65,6 +65,18 @@ BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::han
           network.spec().dtype};
 }
 
+// A trainer of another network of the same shape, with the settings of `like` but for batch_size.
+BoundTrainer trainer_like(const Network& network, const BoundTrainer& like, py::handle batch_size) {
+  TrainerOptions options = like.options;
+  options.batch_size = optional_count("Trainer", "batch_size", batch_size);
+  return {Trainer(network, like.loss, like.trainer.optimizer(), options),
+          like.loss,
+          options,
+          like.outputs,
+          like.parameter_count,
+          like.dtype};
+}
+
 // Whether a signal such as Ctrl-C has come; its Python exception is then set. Called from the
 // thread that called fit, without the GIL.
 bool signal_came() {
@@ -226,6 +238,7 @@ void register_trainer(py::module_& module) {
       .def(py::init(&make_trainer), py::arg("network"), py::arg("loss"), py::arg("optimizer"),
            py::arg("batch_size"), py::arg("shuffle"), py::arg("seed"), py::arg("threads"),
            py::arg("l2"), py::arg("l1"), py::arg("divide_penalty"))
+      .def(py::init(&trainer_like), py::arg("network"), py::arg("like"), py::arg("batch_size"))
       .def("_fit", &fit, py::arg("X"), py::arg("y"), py::arg("epochs"), py::arg("sample_weight"),
            py::arg("validation_X"), py::arg("validation_y"), py::arg("stop"), py::arg("on_epoch"))
       .def("run_epoch", &run_epoch, py::arg("X"), py::arg("y"), py::arg("order") = py::none(),

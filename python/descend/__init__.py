@@ -22,6 +22,7 @@ from descend._core import (
     metrics,
     optimizers,
 )
+from descend.batch_size import BatchSizeReport, BatchSizeRow, batch_size_report
 from descend.history import History
 from descend.layers import Dense, Dropout
 from descend.locations import get_cmake_dir, get_include
@@ -36,6 +37,8 @@ __all__ = [
     "AdaGrad",
     "Adam",
     "AdamW",
+    "BatchSizeReport",
+    "BatchSizeRow",
     "Dense",
     "Dropout",
     "EpochReport",
@@ -48,6 +51,7 @@ __all__ = [
     "Stop",
     "Trainer",
     "activations",
+    "batch_size_report",
     "build_info",
     "get_cmake_dir",
     "get_include",

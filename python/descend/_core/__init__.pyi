@@ -621,7 +621,11 @@ class Trainer:
     """
     Trains a network: minibatches, epochs, stopping conditions.
     """
+    @typing.overload
     def __init__(self, network: Network, loss: typing.Any, optimizer: typing.Any, batch_size: typing.Any, shuffle: typing.Any, seed: typing.Any, threads: typing.Any, l2: typing.Any, l1: typing.Any, divide_penalty: typing.Any) -> None:
+        ...
+    @typing.overload
+    def __init__(self, network: Network, like: Trainer, batch_size: typing.Any) -> None:
         ...
     def _fit(self, X: typing.Any, y: typing.Any, epochs: typing.Any, sample_weight: typing.Any, validation_X: typing.Any, validation_y: typing.Any, stop: dict, on_epoch: typing.Any) -> dict:
         ...
