@@ -1,6 +1,5 @@
 """The command line: ``descend train`` on real data and bad data, ``descend info``."""
 
-import csv
 import os
 import signal
 import subprocess
@@ -13,40 +12,8 @@ import pytest
 from sklearn.datasets import load_diabetes, load_digits, load_iris
 
 import descend as ds
-from descend.cli import Model, main
-
-
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def descend(capsys):
-    """Run the command line in this process; gives its exit code, output and error output."""
-
-    def run(*arguments):
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as stop:  # argparse
-            code = stop.code
-        return code, *capsys.readouterr()
-
-    return run
-
-
-def write_csv(path, header, rows, **form):
-    with Path(path).open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, **form).writerows([header, *rows])
-
-
-def iris_rows():
-    iris = load_iris()
-    species = iris.target_names[iris.target]
-    return [*iris.feature_names, "species"], [
-        [*x, name] for x, name in zip(iris.data, species, strict=True)
-    ]
-
+from command_line import fails, iris_rows, write_csv
+from descend.cli import Model
 
 # ---- training ----------------------------------------------------------------------------------
 
@@ -163,15 +130,6 @@ def test_the_target_says_what_is_learned(descend, target, loss, said):
 
 
 # ---- bad data ----------------------------------------------------------------------------------
-
-
-def fails(result, code, *parts):
-    got, _, err = result
-    assert got == code, err
-    message = err.strip().splitlines()[-1]
-    missing = [part for part in parts if part not in message]
-    assert not missing, f"{missing} not in {message!r}"
-    assert "Traceback" not in err
 
 
 BAD_CSV = {
@@ -344,6 +302,7 @@ def test_a_wrong_instruction_set_is_told_without_a_traceback():
     fails((run.returncode, run.stdout, run.stderr), 2, "nonsense", "portable")
 
 
+@pytest.mark.usefixtures("empty_folder")
 def test_ctrl_c_ends_a_run_without_a_traceback():
     command = [sys.executable, "-m", "descend", "train", "digits"]
     options = ["--epochs", "1000000", "--patience", "1000000"]

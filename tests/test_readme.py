@@ -19,7 +19,7 @@ def blocks(language):
 
 def table_row(first_cell):
     (row,) = re.findall(rf"^\| {first_cell} \| (.*) \|$", README, re.MULTILINE)
-    return re.findall(r"`(\w+)`", row)
+    return re.findall(r"`(\w+)\.?`", row)
 
 
 @pytest.mark.parametrize("code", blocks("python"))
@@ -48,6 +48,9 @@ def test_cpp_code_compiles(code, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+SCHEDULES = set(ds.schedules.__all__) - {"names"} | {"schedules"}
+
+
 @pytest.mark.parametrize(
     ("row", "names"),
     [
@@ -55,6 +58,7 @@ def test_cpp_code_compiles(code, tmp_path):
         ("losses", ds.losses()),
         ("metrics", ds.metrics()),
         ("optimizers", ds.optimizers()),
+        ("learning rates", SCHEDULES),
         ("initializers", ds.initializers()),
         ("stopping conditions", [field.name for field in dataclasses.fields(ds.Stop)]),
     ],

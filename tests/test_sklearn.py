@@ -344,6 +344,38 @@ def test_losses_of_the_core_are_means_over_the_outputs(solver, loss):
     assert same_bits(model.predict(X), by_hand(model, X))
 
 
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+def test_one_against_the_rest_is_as_many_logistic_outputs(solver):
+    labels = np.array(list("abcdefghij"))[y]
+    settings = {"solver": solver, "max_iter": 20, "learning_rate_init": 0.03}
+    model = quick(MLPClassifier, loss="one_vs_rest", **settings).fit(X, labels)
+    several = quick(MLPClassifier, **settings).fit(X, np.eye(10, dtype=int)[y])
+    assert same_bits(parameters(model), parameters(several))
+    assert model.loss_ == several.loss_
+    assert model.out_activation_ == "logistic"
+    shares = several.predict_proba(X) / several.predict_proba(X).sum(axis=1, keepdims=True)
+    assert_close(model.predict_proba(X), shares, 1e-13)
+    assert np.array_equal(model.predict(X), model.classes_[shares.argmax(axis=1)])
+    assert model.score(X, labels) > 0.5
+
+
+def test_one_against_the_rest_gives_probabilities_far_from_every_class():
+    model = quick(MLPClassifier, loss="one_vs_rest").fit(X, y)
+    model.intercepts_[-1][:] = -1e4
+    model.intercepts_[-1][3] += 100
+    assert_close(model.predict_proba(X), np.tile(np.arange(10) == 3, (400, 1)), 1e-9)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_two_classes_and_several_labels_are_one_against_the_rest_already(early_stopping):
+    for targets in (y > 4, np.eye(10, dtype=int)[y]):
+        pair = [
+            quick(MLPClassifier, loss=loss, early_stopping=early_stopping).fit(X, targets)
+            for loss in ("log_loss", "one_vs_rest")
+        ]
+        assert same_bits(*map(parameters, pair))
+
+
 @STOCHASTIC
 def test_a_rows_loss_weight_is_that_of_its_class(solver):
     of_class = {label: 1.0 + label / 3 for label in range(10)}

@@ -127,3 +127,41 @@ def test_trajectories_agree_over_dozens_of_steps(name, batch_size):
             theirs.step()
     parameters = [[part.detach().numpy() for part in pair] for pair in twin.parameters]
     assert_layers_close(network.parameters(), parameters, 1e-8, "trajectory")
+
+
+SCHEDULERS = torch.optim.lr_scheduler
+SCHEDULES = {
+    "step": (ds.schedules.step(0.1, 7, 0.3), SCHEDULERS.StepLR, {"step_size": 7, "gamma": 0.3}),
+    "exponential": (
+        ds.schedules.exponential(0.1, 1, 0.97),
+        SCHEDULERS.ExponentialLR,
+        {"gamma": 0.97},
+    ),
+    "cosine": (
+        ds.schedules.cosine(0.1, 40, 0.001),
+        SCHEDULERS.CosineAnnealingLR,
+        {"T_max": 40, "eta_min": 0.001},
+    ),
+    "linear": (
+        ds.schedules.linear(0.1, 20, 0.01),
+        SCHEDULERS.LinearLR,
+        {"start_factor": 1.0, "end_factor": 0.1, "total_iters": 20},
+    ),
+    "one_cycle": (
+        ds.schedules.one_cycle(0.1, 40),
+        SCHEDULERS.OneCycleLR,
+        {"max_lr": 0.1, "total_steps": 40, "cycle_momentum": False},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules_agree_step_by_step(name):
+    ours, kind, arguments = SCHEDULES[name]
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    scheduler = kind(optimizer, **arguments)
+    for t in range(1, 41):
+        assert ours.at(t) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-9)
+        optimizer.step()
+        if t < 40:
+            scheduler.step()

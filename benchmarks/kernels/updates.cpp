@@ -38,7 +38,7 @@ double bandwidth(const KernelTable& table, const descend::Optimizer& rule, int t
   };
   const void* const hyperparameters =
       std::visit([](const auto& h) -> const void* { return &h; }, rule);
-  const auto scalars = table.float32.prepare[rule.index()](hyperparameters, 1);
+  const auto scalars = table.float32.prepare[rule.index()](hyperparameters, 1e-3, 1);
   const double seconds = benchmarks::seconds_per_call(threads, [&](int thread) {
     table.float32.update[rule.index()]({hyperparameters,
                                         scalars,

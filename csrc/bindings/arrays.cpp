@@ -121,32 +121,44 @@ Held<Targets> labels_of(const char* where, py::array array) {
                            static_cast<std::size_t>(array.shape(0)))};
 }
 
+// Whether Python makes an array of it column by column, or by a protocol that NumPy does not ask
+// for.
+bool is_of_columns(py::handle value) {
+  return py::hasattr(value, "__arrow_c_stream__") || py::hasattr(value, "__arrow_c_array__") ||
+         py::hasattr(value, "__dataframe__") ||
+         (py::hasattr(value, "__dlpack__") && !py::hasattr(value, "__array__"));
+}
+
+// An array of what is none.
+py::array converted(const char* where, const char* what, py::handle value) {
+  if (value.is_none()) {
+    throw py::type_error(text(where, ": ", what, " is None, expected an array of real numbers."));
+  }
+  if (is_of_columns(value)) {
+    return py::module_::import("descend.tables").attr("as_array")(where, what, value);
+  }
+  if (py::hasattr(value, "mask") && py::hasattr(value, "filled")) {
+    throw py::type_error(text(where, ": ", what,
+                              " is a masked array, whose mask would be lost; fill it with "
+                              "filled(value) or leave its rows out."));
+  }
+  try {
+    return py::module_::import("numpy").attr("asarray")(value);
+  } catch (const py::error_already_set& error) {
+    if (!error.matches(PyExc_ValueError) && !error.matches(PyExc_TypeError)) throw;
+    throw invalid(where, ": ", what, " (", type_name(value),
+                  ") cannot be read as an array of real numbers: ",
+                  py::str(error.value()).cast<std::string>());
+  }
+}
+
 }  // namespace
 
 py::array real_array(const char* where, const char* what, py::handle value) {
-  py::array array;
   const bool is_plain_array = py::type::handle_of(value).is(
       py::handle(reinterpret_cast<PyObject*>(py::detail::npy_api::get().PyArray_Type_)));
-  if (is_plain_array) {
-    array = py::reinterpret_borrow<py::array>(value);
-  } else {
-    if (value.is_none()) {
-      throw py::type_error(text(where, ": ", what, " is None, expected an array of real numbers."));
-    }
-    if (py::hasattr(value, "mask") && py::hasattr(value, "filled")) {
-      throw py::type_error(text(where, ": ", what,
-                                " is a masked array, whose mask would be lost; fill it with "
-                                "filled(value) or leave its rows out."));
-    }
-    try {
-      array = py::module_::import("numpy").attr("asarray")(value);
-    } catch (const py::error_already_set& error) {
-      if (!error.matches(PyExc_ValueError) && !error.matches(PyExc_TypeError)) throw;
-      throw invalid(where, ": ", what, " (", type_name(value),
-                    ") cannot be read as an array of real numbers: ",
-                    py::str(error.value()).cast<std::string>());
-    }
-  }
+  const py::array array =
+      is_plain_array ? py::reinterpret_borrow<py::array>(value) : converted(where, what, value);
   const char kind = array.dtype().kind();
   if (kind != 'f' && kind != 'i' && kind != 'u' && kind != 'b') {
     throw py::type_error(text(where, ": ", what, " has dtype ",
@@ -280,6 +292,11 @@ std::string name_argument(const char* where, const char* what, py::handle value)
   return value.cast<std::string>();
 }
 
+std::string path_argument(py::handle path) {
+  const py::object encoded = py::module_::import("os").attr("fsencode")(path);
+  return encoded.cast<std::string>();
+}
+
 bool flag_argument(const char* where, const char* what, py::handle value) {
   const bool is_flag = PyBool_Check(value.ptr()) ||
                        py::isinstance(value, py::module_::import("numpy").attr("bool_"));
@@ -302,7 +319,7 @@ double number_argument(const char* where, const char* what, py::handle value) {
 
 DType working_dtype(std::initializer_list<py::handle> values) {
   for (const py::handle value : values) {
-    const py::array array = py::module_::import("numpy").attr("asarray")(value);
+    const py::array array = real_array("ops", "an array", value);
     if (array.dtype().kind() == 'f' && array.itemsize() >= 8) return DType::float64;
   }
   return DType::float32;

@@ -1,7 +1,8 @@
 // Python values to the core's views and numbers, in one place.
 // Matrices of any real type with adjacent elements in each row are used where they stand, and so
 // are adjacent class indices. Columns apart, other orders of bytes, unaligned elements and long
-// double are copied once. Messages begin with `where`, the function called.
+// double are copied once; what holds columns, such as a data frame, is read by descend.tables.
+// Messages begin with `where`, the function called.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -26,8 +27,9 @@ struct Held {
   View view;
 };
 
-/// Any array or object with the array protocol, as an array of real numbers. Raises TypeError for
-/// other kinds of elements and for masked arrays.
+/// Any array, object with the array protocol, data frame or series, as an array of real numbers.
+/// Raises TypeError for other kinds of elements and for masked arrays, ValueError for missing
+/// values.
 pybind11::array real_array(const char* where, const char* what, pybind11::handle value);
 
 /// A real array (rows, columns). Raises TypeError for other kinds of elements, ValueError for
@@ -61,6 +63,9 @@ int threads_argument(const char* where, pybind11::handle value);
 
 /// A str, one of the names that `what` has.
 std::string name_argument(const char* where, const char* what, pybind11::handle value);
+
+/// What os.fspath makes of a path, in the file system's encoding.
+std::string path_argument(pybind11::handle path);
 
 /// True or False.
 bool flag_argument(const char* where, const char* what, pybind11::handle value);

@@ -5,6 +5,7 @@
 #include <pybind11/pybind11.h>
 
 #include "core/checks.hpp"
+#include "descend/learning_rate.hpp"
 #include "descend/network.hpp"
 #include "descend/optimizer.hpp"
 
@@ -32,6 +33,9 @@ struct InitialisedCaster : pybind11::detail::type_caster_base<T> {
 namespace pybind11::detail {
 template <>
 struct type_caster<descend::Network> : descend::bindings::InitialisedCaster<descend::Network> {};
+template <>
+struct type_caster<descend::LearningRate>
+    : descend::bindings::InitialisedCaster<descend::LearningRate> {};
 #define DESCEND_ROW(name) \
   template <>             \
   struct type_caster<descend::name> : descend::bindings::InitialisedCaster<descend::name> {};

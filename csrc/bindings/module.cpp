@@ -7,6 +7,7 @@ PYBIND11_MODULE(_core, module) {
   module.doc() = "The compiled core of descend.";
   register_errors(module);
   register_info(module);
+  register_learning_rate(module);
   register_optimizers(module);
   register_network(module);
   register_gradient_noise(module);

@@ -7,6 +7,7 @@ namespace descend::bindings {
 
 void register_errors(pybind11::module_& module);
 void register_info(pybind11::module_& module);
+void register_learning_rate(pybind11::module_& module);
 void register_optimizers(pybind11::module_& module);
 void register_network(pybind11::module_& module);
 void register_gradient_noise(pybind11::module_& module);

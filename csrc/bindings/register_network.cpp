@@ -186,12 +186,6 @@ void set_parameters(Network& network, const py::sequence& layers) {
   network.set_parameters(view);
 }
 
-// What os.fspath makes of a path, in the file system's encoding.
-std::string path_argument(py::handle path) {
-  const py::object encoded = py::module_::import("os").attr("fsencode")(path);
-  return encoded.cast<std::string>();
-}
-
 py::list layer_tuples(const Network& network) {
   py::list layers;
   for (const Dense& layer : network.spec().layers) {
@@ -231,8 +225,9 @@ void register_network(py::module_& module) {
 Parameters
 ----------
 X : array_like of shape (rows, inputs)
-    Real, finite numbers of any type; never modified. Contiguous rows are read where they stand,
-    and converted to the network's dtype as they are needed; other arrays are copied once.
+    Real, finite numbers of any type, or a data frame of them; never modified. Contiguous rows are
+    read where they stand, and converted to the network's dtype as they are needed; others are
+    copied once.
 threads : int, optional
     How many threads to use; by default as many as the work is worth.
 

@@ -7,6 +7,7 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/initialised.hpp"
+#include "bindings/learning_rates.hpp"
 #include "bindings/optimizers.hpp"
 #include "bindings/register.hpp"
 #include "core/checks.hpp"
@@ -124,21 +125,44 @@ void update_in_place(const Optimizer& optimizer, py::handle theta_value, py::han
   state.step = step;
 }
 
-std::string literal(double value) { return py::repr(py::float_(value)).cast<std::string>(); }
-std::string literal(bool value) { return value ? "True" : "False"; }
+py::object object_of(double value) { return py::float_(value); }
+py::object object_of(bool value) { return py::bool_(value); }
+py::object object_of(const LearningRate& value) { return learning_rate_object(value); }
+
+constexpr const char* type_of(double) { return "float"; }
+constexpr const char* type_of(bool) { return "bool"; }
+const char* type_of(const LearningRate&) {
+  return "float | LearningRate | collections.abc.Callable[[int], float]";
+}
+
+void take(const char* where, const char* field, py::handle given, double& value) {
+  value = number_argument(where, field, given);
+}
+void take(const char* where, const char* field, py::handle given, bool& value) {
+  value = flag_argument(where, field, given);
+}
+void take(const char* where, const char* field, py::handle given, LearningRate& value) {
+  value = learning_rate_argument(where, field, given);
+}
 
 // "learning_rate=0.001, beta1=0.9": the fields and their values, `typed` for a signature.
 template <class Rule>
 std::string field_list(const Rule& rule, bool typed) {
   std::string out;
   Rule::visit(rule, [&](const char* field, const auto& value, auto...) {
-    constexpr bool is_flag = std::is_same_v<std::decay_t<decltype(value)>, bool>;
     if (!out.empty()) out += ", ";
-    out += field;
-    out += typed ? (is_flag ? ": bool = " : ": float = ") : "=";
-    out += literal(value);
+    out += typed ? text(field, ": ", type_of(value), " = ") : text(field, "=");
+    out += py::repr(object_of(value)).template cast<std::string>();
   });
   return out;
+}
+
+template <class Rule>
+py::tuple values_of(const Rule& rule) {
+  py::list values;
+  Rule::visit(rule,
+              [&](const char*, const auto& value, auto...) { values.append(object_of(value)); });
+  return py::tuple(values);
 }
 
 // Fills the fields from positional and keyword arguments, in the order of visit.
@@ -158,12 +182,7 @@ Rule rule_from(const py::args& args, const py::kwargs& kwargs) {
       given = kwargs[field];
     }
     ++place;
-    if (!given) return;
-    if constexpr (std::is_same_v<std::decay_t<decltype(value)>, bool>) {
-      value = flag_argument(Rule::kName, field, given);
-    } else {
-      value = number_argument(Rule::kName, field, given);
-    }
+    if (given) take(Rule::kName, field, given, value);
   });
   if (args.size() > known.size()) {
     throw py::type_error(
@@ -230,19 +249,15 @@ TypeError
 ValueError
     If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
 )doc");
-  const auto add_field = [&](const char* field, auto value, auto...) {
-    using Value = decltype(value);
-    const std::string doc =
-        text(field, "(self) -> ", std::is_same_v<Value, bool> ? "bool" : "float");
+  const auto add_field = [&](const char* field, const auto& value, auto...) {
+    const std::string doc = text(field, "(self) -> ", type_of(value));
     const std::string key = field;
     cls.def_property_readonly(
         field, py::cpp_function(
                    [key](const Rule& rule) {
-                     Value found{};
+                     py::object found;
                      Rule::visit(rule, [&](const char* name, const auto& member, auto...) {
-                       if constexpr (std::is_same_v<std::decay_t<decltype(member)>, Value>) {
-                         if (key == name) found = member;
-                       }
+                       if (key == name) found = object_of(member);
                      });
                      return found;
                    },
@@ -257,21 +272,15 @@ ValueError
   cls.def(
       "__eq__",
       [](const Rule& rule, py::handle other) {
-        return py::isinstance<Rule>(other) &&
-               field_list(rule, false) == field_list(other.cast<Rule>(), false);
+        return py::isinstance<Rule>(other) && values_of(rule).equal(values_of(other.cast<Rule>()));
       },
       "__eq__(self, other: object) -> bool");
   cls.def(
-      "__hash__",
-      [](const Rule& rule) { return std::hash<std::string>{}(field_list(rule, false)); },
+      "__hash__", [](const Rule& rule) { return py::hash(values_of(rule)); },
       "__hash__(self) -> int");
   cls.def(
       "__reduce__",
-      [](const Rule& rule) {
-        py::list values;
-        Rule::visit(rule, [&](const char*, const auto& value, auto...) { values.append(value); });
-        return py::make_tuple(py::type::of<Rule>(), py::tuple(values));
-      },
+      [](const Rule& rule) { return py::make_tuple(py::type::of<Rule>(), values_of(rule)); },
       "__reduce__(self) -> tuple");
 }
 

@@ -4,9 +4,11 @@
 #include <pybind11/stl.h>
 
 #include <limits>
+#include <utility>
 
 #include "bindings/arrays.hpp"
 #include "bindings/initialised.hpp"
+#include "bindings/learning_rates.hpp"
 #include "bindings/optimizers.hpp"
 #include "bindings/register.hpp"
 #include "core/checks.hpp"
@@ -18,6 +20,14 @@ namespace descend::bindings {
 
 // The core's trainer and what its checks need to know of it.
 struct BoundTrainer {
+  explicit BoundTrainer(Trainer given)
+      : trainer(std::move(given)),
+        loss(trainer.loss()),
+        options(trainer.options()),
+        outputs(trainer.network().outputs()),
+        parameter_count(trainer.network().parameter_count()),
+        dtype(trainer.network().spec().dtype) {}
+
   Trainer trainer;
   Loss loss;
   TrainerOptions options;
@@ -43,7 +53,7 @@ using core::text;
 BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::handle optimizer_value,
                           py::handle batch_size, py::handle shuffle, py::handle seed,
                           py::handle threads, py::handle l2, py::handle l1,
-                          py::handle divide_penalty) {
+                          py::handle divide_penalty, py::handle track_gradient_noise) {
   constexpr const char* kWhere = "Trainer";
   const std::string loss_name = name_argument(kWhere, "loss", loss_value);
   const Loss loss = prefixed(kWhere, [&] { return parse_loss(loss_name); });
@@ -57,24 +67,29 @@ BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::han
   options.l2 = number_argument(kWhere, "l2", l2);
   options.l1 = number_argument(kWhere, "l1", l1);
   options.divide_penalty = flag_argument(kWhere, "divide_penalty", divide_penalty);
-  return {Trainer(network, loss, optimizer, options),
-          loss,
-          options,
-          network.outputs(),
-          network.parameter_count(),
-          network.spec().dtype};
+  options.track_gradient_noise =
+      flag_argument(kWhere, "track_gradient_noise", track_gradient_noise);
+  return BoundTrainer(Trainer(network, loss, optimizer, options));
+}
+
+BoundTrainer load_trainer(py::handle path, py::handle threads) {
+  const std::string file = path_argument(path);
+  const int thread_count = threads_argument("Trainer.load", threads);
+  const py::gil_scoped_release release;
+  return BoundTrainer(Trainer::load(file, thread_count));
+}
+
+void save(const BoundTrainer& self, py::handle path) {
+  const std::string file = path_argument(path);
+  const py::gil_scoped_release release;
+  self.trainer.save(file);
 }
 
 // A trainer of another network of the same shape, with the settings of `like` but for batch_size.
 BoundTrainer trainer_like(const Network& network, const BoundTrainer& like, py::handle batch_size) {
   TrainerOptions options = like.options;
   options.batch_size = optional_count("Trainer", "batch_size", batch_size);
-  return {Trainer(network, like.loss, like.trainer.optimizer(), options),
-          like.loss,
-          options,
-          like.outputs,
-          like.parameter_count,
-          like.dtype};
+  return BoundTrainer(Trainer(network, like.loss, like.trainer.optimizer(), options));
 }
 
 // Whether a signal such as Ctrl-C has come; its Python exception is then set. Called from the
@@ -117,10 +132,22 @@ py::dict report_dict(const EpochReport& report) {
   result["epoch"] = report.epoch;
   result["loss"] = report.loss;
   result["validation_loss"] = report.validation_loss;
+  result["noise_scale"] = report.noise_scale;
   result["learning_rate"] = report.learning_rate;
   result["rows"] = report.rows;
   result["steps"] = report.steps;
   result["seconds"] = report.seconds;
+  return result;
+}
+
+py::dict history_dict(const History& history) {
+  py::dict result;
+  result["loss"] = history.loss;
+  result["validation_loss"] = history.validation_loss;
+  result["noise_scale"] = history.noise_scale;
+  result["steps"] = history.steps;
+  result["seconds"] = history.seconds;
+  result["stop_reason"] = name(history.stop_reason);
   return result;
 }
 
@@ -131,7 +158,7 @@ py::dict fit(BoundTrainer& self, py::handle inputs, py::handle targets, py::hand
   constexpr const char* kValidation = "Trainer.fit: validation_data";
   FitOptions options;
   options.epochs =
-      integer_argument(kWhere, "epochs", epochs, 1, std::numeric_limits<std::size_t>::max());
+      integer_argument(kWhere, "epochs", epochs, 0, std::numeric_limits<std::size_t>::max());
   const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
   const auto y = targets_argument(kWhere, self.loss, self.outputs, targets);
   const auto weights = weights_argument(kWhere, sample_weight);
@@ -152,14 +179,13 @@ py::dict fit(BoundTrainer& self, py::handle inputs, py::handle targets, py::hand
     };
   }
   options.interrupted = signal_came;
-  const History history = without_gil([&] { return self.trainer.fit(x.view, y.view, options); });
-  py::dict result;
-  result["loss"] = history.loss;
-  result["validation_loss"] = history.validation_loss;
-  result["steps"] = history.steps;
-  result["seconds"] = history.seconds;
-  result["stop_reason"] = name(history.stop_reason);
-  return result;
+  return history_dict(without_gil([&] { return self.trainer.fit(x.view, y.view, options); }));
+}
+
+py::object unfinished_run(const BoundTrainer& self) {
+  const std::optional<History> history = self.trainer.unfinished_run();
+  if (!history) return py::none();
+  return history_dict(*history);
 }
 
 double run_epoch(BoundTrainer& self, py::handle inputs, py::handle targets, py::handle order,
@@ -226,8 +252,8 @@ void set_optimizer_state(BoundTrainer& self, py::handle state) {
   self.trainer.set_optimizer_state(steps, views);
 }
 
-double learning_rate(const BoundTrainer& self) {
-  return std::visit([](const auto& rule) { return rule.learning_rate; }, self.trainer.optimizer());
+py::object learning_rate_of(const BoundTrainer& self) {
+  return learning_rate_object(learning_rate(self.trainer.optimizer()));
 }
 
 }  // namespace
@@ -237,8 +263,9 @@ void register_trainer(py::module_& module) {
                            "Trains a network: minibatches, epochs, stopping conditions.")
       .def(py::init(&make_trainer), py::arg("network"), py::arg("loss"), py::arg("optimizer"),
            py::arg("batch_size"), py::arg("shuffle"), py::arg("seed"), py::arg("threads"),
-           py::arg("l2"), py::arg("l1"), py::arg("divide_penalty"))
+           py::arg("l2"), py::arg("l1"), py::arg("divide_penalty"), py::arg("track_gradient_noise"))
       .def(py::init(&trainer_like), py::arg("network"), py::arg("like"), py::arg("batch_size"))
+      .def(py::init(&load_trainer), py::arg("path"), py::arg("threads"), "The trainer in a file.")
       .def("_fit", &fit, py::arg("X"), py::arg("y"), py::arg("epochs"), py::arg("sample_weight"),
            py::arg("validation_X"), py::arg("validation_y"), py::arg("stop"), py::arg("on_epoch"))
       .def("run_epoch", &run_epoch, py::arg("X"), py::arg("y"), py::arg("order") = py::none(),
@@ -267,6 +294,8 @@ ValueError, TypeError
 FloatingPointError
     If the loss of a step is NaN or infinite, or its update would overflow. That step is not
     applied: parameters, optimizer state and ``steps`` are those of the step before.
+RuntimeError
+    If the learning rate's callable raises; as for ``fit``.
 )doc")
       .def("step", &step, py::arg("X"), py::arg("y"), py::arg("sample_weight") = py::none(),
            R"doc(Apply one optimizer step to a single minibatch.
@@ -291,6 +320,34 @@ ValueError, TypeError
 FloatingPointError
     If the loss is NaN or infinite, or the update would overflow; nothing changes then.
 )doc")
+      .def("save", &save, py::arg("path"),
+           R"doc(Write the trainer as it stands to one file, replacing it atomically.
+
+The file holds parameters, loss, settings, optimizer and its state, ``epoch`` and ``steps``; saved
+by a callback of ``fit``, the run at work too: its history, the best parameters of ``patience``,
+the position within the epoch. ``Trainer.load`` goes on from there to the same bits. It is a
+safetensors file, of which ``Network.load`` reads the network. ``threads`` and ``last_steps`` are
+left out.
+
+Parameters
+----------
+path : str or path
+
+Raises
+------
+OSError
+    If the file cannot be written; an earlier file stays as it was.
+RuntimeError
+    If the trainer is at work in another thread; save from a callback.
+)doc")
+      .def(
+          "discard_run", [](BoundTrainer& self) { self.trainer.discard_run(); },
+          R"doc(Give up the unfinished run of a loaded trainer.
+
+The next ``fit`` begins a run of its own with a new epoch. Parameters and optimizer stay as they
+are; without an unfinished run nothing changes.
+)doc")
+      .def_property_readonly("_unfinished_run", &unfinished_run)
       .def_property_readonly(
           "epoch", [](const BoundTrainer& self) { return self.trainer.epoch(); },
           "Epochs that ended so far, those ended early among them.")
@@ -304,12 +361,17 @@ FloatingPointError
           [](const BoundTrainer& self) { return optimizer_object(self.trainer.optimizer()); },
           "The optimizer's settings, with the learning rate in use.")
       .def_property(
-          "learning_rate", &learning_rate,
+          "learning_rate", &learning_rate_of,
           [](BoundTrainer& self, py::handle value) {
-            self.trainer.set_learning_rate(number_argument("Trainer", "learning_rate", value));
+            self.trainer.set_learning_rate(
+                learning_rate_argument("Trainer", "learning_rate", value));
           },
-          "The learning rate from the next step on; may be set between two calls and in a "
-          "callback.")
+          R"doc(The learning rate from the next step on; may be set between two calls and in a
+callback.
+
+A number, a schedule of ``descend.schedules``, or a callable of the step, which is given its
+number over the trainer's life, from 1.
+)doc")
       .def_property("optimizer_state", &optimizer_state, &set_optimizer_state,
                     R"doc(The steps done and a copy of the vectors that the optimizer keeps.
 
@@ -332,6 +394,10 @@ the penalty beside it, and the rows' sum of weights.
           "divide_penalty", [](const BoundTrainer& self) { return self.options.divide_penalty; },
           "Whether the penalty is divided by the minibatch's sum of weights.")
       .def_property_readonly(
+          "track_gradient_noise",
+          [](const BoundTrainer& self) { return self.options.track_gradient_noise; },
+          "Whether ``fit`` records the noise scale of the gradient.")
+      .def_property_readonly(
           "batch_size", [](const BoundTrainer& self) { return self.options.batch_size; },
           "Rows a step; None: all of them.")
       .def_property_readonly(
@@ -340,6 +406,9 @@ the penalty beside it, and the rows' sum of weights.
       .def_property_readonly(
           "seed", [](const BoundTrainer& self) { return self.options.seed; },
           "The seed of the shuffle and the dropout masks.");
+  py::reinterpret_borrow<py::class_<Network>>(module.attr("Network"))
+      .def(py::init([](const BoundTrainer& trainer) { return trainer.trainer.network(); }),
+           py::arg("trainer"), "The network that a trainer trains, sharing its parameters.");
 }
 
 }  // namespace descend::bindings

@@ -79,13 +79,13 @@ void draw_mask(const Minibatch& batch, std::size_t layer, double rate, const Row
 }  // namespace
 
 template <class T>
-Update<T> prepare_update(const Optimizer& optimizer, std::uint64_t step, T* theta,
-                         T* const (&state)[2], const Penalty& penalty) {
+Update<T> prepare_update(const Optimizer& optimizer, double learning_rate, std::uint64_t step,
+                         T* theta, T* const (&state)[2], const Penalty& penalty) {
   const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
   const void* hyperparameters =
       std::visit([](const auto& rule) -> const void* { return &rule; }, optimizer);
   const std::size_t rule = optimizer.index();
-  return {rule,  hyperparameters,      kernels.prepare[rule](hyperparameters, step),
+  return {rule,  hyperparameters,      kernels.prepare[rule](hyperparameters, learning_rate, step),
           theta, {state[0], state[1]}, penalty};
 }
 
@@ -723,9 +723,9 @@ void CpuEngine<T>::update_from(const core::Worker& worker, T* gradient, const Up
                  [&](const Piece& piece) { apply(update, piece, gradient + piece.offset); });
 }
 
-template Update<float> prepare_update<float>(const Optimizer&, std::uint64_t, float*,
+template Update<float> prepare_update<float>(const Optimizer&, double, std::uint64_t, float*,
                                              float* const (&)[2], const Penalty&);
-template Update<double> prepare_update<double>(const Optimizer&, std::uint64_t, double*,
+template Update<double> prepare_update<double>(const Optimizer&, double, std::uint64_t, double*,
                                                double* const (&)[2], const Penalty&);
 template class CpuEngine<float>;
 template class CpuEngine<double>;

@@ -64,10 +64,10 @@ struct Minibatch {
   const DropoutKey* dropout;  ///< its layer is not read; null: no units are dropped
 };
 
-/// The update of step number `step`, from 1.
+/// The update of step number `step`, from 1, of this learning rate.
 template <class T>
-Update<T> prepare_update(const Optimizer& optimizer, std::uint64_t step, T* theta,
-                         T* const (&state)[2], const Penalty& penalty);
+Update<T> prepare_update(const Optimizer& optimizer, double learning_rate, std::uint64_t step,
+                         T* theta, T* const (&state)[2], const Penalty& penalty);
 
 template <class T>
 class CpuEngine {

@@ -27,6 +27,10 @@ DESCEND_OPTIMIZERS(DESCEND_ROW)
 #undef DESCEND_ROW
 static_assert(kRows == std::variant_size_v<Optimizer>);
 
+void check_field(const char* optimizer, const char*, const LearningRate& learning_rate) {
+  validate(optimizer, learning_rate);
+}
+void check_field(const char*, const char*, bool) {}
 void check_field(const char* optimizer, const char* field, double value, Range range) {
   // A step in float32 rounds its hyperparameters to float32.
   const bool fits = value <= std::numeric_limits<float>::max();
@@ -51,13 +55,13 @@ void check_field(const char* optimizer, const char* field, double value, Range r
 constexpr double kFlopsPerElement = 4.0;
 
 template <class T>
-void update_arrays(const Optimizer& optimizer, std::uint64_t step, VectorView theta,
+void update_arrays(const Optimizer& optimizer, double rate, std::uint64_t step, VectorView theta,
                    ConstVectorView gradient, const std::vector<VectorView>& state) {
   const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
   kernels::UpdateArguments<T> arguments{};
   arguments.hyperparameters =
       std::visit([](const auto& rule) -> const void* { return &rule; }, optimizer);
-  arguments.scalars = kernels.prepare[optimizer.index()](arguments.hyperparameters, step);
+  arguments.scalars = kernels.prepare[optimizer.index()](arguments.hyperparameters, rate, step);
   arguments.decay = true;
   // Whole groups a worker, so that no bit depends on their number.
   const std::size_t groups = (theta.size() + kernels::kGroup<T> - 1) / kernels::kGroup<T>;
@@ -100,9 +104,7 @@ void validate(const Optimizer& optimizer) {
       [](const auto& rule) {
         using Rule = std::decay_t<decltype(rule)>;
         Rule::visit(rule, [](const char* field, const auto& value, auto... range) {
-          if constexpr (sizeof...(range) == 1) check_field(Rule::kName, field, value, range...);
-          (void)field;
-          (void)value;
+          check_field(Rule::kName, field, value, range...);
         });
       },
       optimizer);
@@ -110,6 +112,11 @@ void validate(const Optimizer& optimizer) {
   if (sgd != nullptr && sgd->nesterov && sgd->momentum == 0.0) {
     throw core::invalid("SGD: nesterov needs a momentum above 0, got 0.");
   }
+}
+
+const LearningRate& learning_rate(const Optimizer& optimizer) {
+  return std::visit([](const auto& rule) -> const LearningRate& { return rule.learning_rate; },
+                    optimizer);
 }
 
 std::size_t state_vectors(const Optimizer& optimizer) {
@@ -128,10 +135,15 @@ void update(const Optimizer& optimizer, std::uint64_t step, VectorView theta,
   for (const VectorView& vector : state) {
     check_vector("the state", vector.size(), vector.dtype(), theta);
   }
+  const LearningRate& schedule = learning_rate(optimizer);
+  if (schedule.counts_epochs()) {
+    throw core::invalid("update: learning_rate counts epochs, which only a Trainer has.");
+  }
+  const double rate = schedule.at(step);
   if (theta.dtype() == DType::float32) {
-    update_arrays<float>(optimizer, step, theta, gradient, state);
+    update_arrays<float>(optimizer, rate, step, theta, gradient, state);
   } else {
-    update_arrays<double>(optimizer, step, theta, gradient, state);
+    update_arrays<double>(optimizer, rate, step, theta, gradient, state);
   }
 }
 

@@ -20,6 +20,15 @@ constexpr std::size_t kTileGroups = 4;
 constexpr std::size_t kTileGroups = 1;
 #endif
 
+template <class T>
+constexpr std::size_t kTileColumns = kTileGroups * kGroup<T>;
+
+// Columns of the panel that starts at `begin`, without the padding.
+template <class T>
+DESCEND_INLINE std::size_t panel_columns(std::size_t columns, std::size_t begin) {
+  return columns - begin < kPanel<T> ? columns - begin : kPanel<T>;
+}
+
 // How the left operand stands: element (row, k) at row * ld + k, or at k * ld + row.
 enum class Left { by_rows, transposed };
 
@@ -31,34 +40,47 @@ struct Fetches {
 };
 
 // c (kRows, kGroups groups) = a (kRows, depth) b (depth, kGroups groups), with what c holds as
-// `into` says.
-template <class T, int kRows, int kGroups, Left kLeft>
+// `into` says. With kHalf the last group's second half is padding: it is not computed, and gets
+// zeros.
+template <class T, int kRows, int kGroups, bool kHalf, Left kLeft>
 void multiply_tile(std::size_t depth, const T* a, std::size_t ld_a, const T* b, std::size_t ld_b,
                    T* c, std::size_t ld_c, Sums into, const Fetches<T>* fetches) {
+  constexpr int kWhole = kHalf ? kGroups - 1 : kGroups;
+  constexpr std::size_t kHalfPlace = kWhole * kGroup<T>;
   // Unrolled, the sums stay in registers; as loops, GCC keeps a copy of them in memory.
   Vec<T> sums[kRows][kGroups];
+  Half<T> half_sums[kRows];
 #pragma GCC unroll 8
   for (int row = 0; row < kRows; ++row) {
+    const T* const place = c + row * ld_c;
 #pragma GCC unroll 8
-    for (int group = 0; group < kGroups; ++group) {
+    for (int group = 0; group < kWhole; ++group) {
       sums[row][group] =
-          into == Sums::go_on ? Vec<T>::load(c + row * ld_c + group * kGroup<T>) : Vec<T>::zero();
+          into == Sums::go_on ? Vec<T>::load(place + group * kGroup<T>) : Vec<T>::zero();
+    }
+    if constexpr (kHalf) {
+      half_sums[row] =
+          into == Sums::go_on ? Half<T>::load(place + kHalfPlace) : low_half(Vec<T>::zero());
     }
   }
   const auto add_products = [&](std::size_t k) __attribute__((always_inline)) {
-    Vec<T> b_row[kGroups];
+    const T* const b_row = b + k * ld_b;
+    Vec<T> b_groups[kGroups];
+    Half<T> b_half;
 #pragma GCC unroll 8
-    for (int group = 0; group < kGroups; ++group) {
-      b_row[group] = Vec<T>::load(b + k * ld_b + group * kGroup<T>);
+    for (int group = 0; group < kWhole; ++group) {
+      b_groups[group] = Vec<T>::load(b_row + group * kGroup<T>);
     }
+    if constexpr (kHalf) b_half = Half<T>::load(b_row + kHalfPlace);
 #pragma GCC unroll 8
     for (int row = 0; row < kRows; ++row) {
       const T* element = kLeft == Left::by_rows ? a + row * ld_a + k : a + k * ld_a + row;
       const Vec<T> a_element = Vec<T>::broadcast(*element);
 #pragma GCC unroll 8
-      for (int group = 0; group < kGroups; ++group) {
-        sums[row][group] = fma(a_element, b_row[group], sums[row][group]);
+      for (int group = 0; group < kWhole; ++group) {
+        sums[row][group] = fma(a_element, b_groups[group], sums[row][group]);
       }
+      if constexpr (kHalf) half_sums[row] = fma(low_half(a_element), b_half, half_sums[row]);
     }
   };
   std::size_t k = 0;
@@ -72,11 +94,17 @@ void multiply_tile(std::size_t depth, const T* a, std::size_t ld_a, const T* b, 
   for (; k < depth; ++k) add_products(k);
 #pragma GCC unroll 8
   for (int row = 0; row < kRows; ++row) {
+    T* const place = c + row * ld_c;
 #pragma GCC unroll 8
-    for (int group = 0; group < kGroups; ++group) {
-      T* const place = c + row * ld_c + group * kGroup<T>;
-      if (into == Sums::add) sums[row][group] = Vec<T>::load(place) + sums[row][group];
-      sums[row][group].store(place);
+    for (int group = 0; group < kWhole; ++group) {
+      T* const whole = place + group * kGroup<T>;
+      if (into == Sums::add) sums[row][group] = Vec<T>::load(whole) + sums[row][group];
+      sums[row][group].store(whole);
+    }
+    if constexpr (kHalf) {
+      T* const half = place + kHalfPlace;
+      if (into == Sums::add) half_sums[row] = Half<T>::load(half) + half_sums[row];
+      half_sums[row].store_group(half);
     }
   }
 }
@@ -85,40 +113,48 @@ template <class T>
 using Tile = void (*)(std::size_t, const T*, std::size_t, const T*, std::size_t, T*, std::size_t,
                       Sums, const Fetches<T>*);
 
-template <class T, int kGroups, Left kLeft>
+template <class T, int kGroups, bool kHalf, Left kLeft>
 Tile<T> tile_of_rows(std::size_t rows) {
   constexpr Tile<T> kTiles[kTileRows] = {
-      multiply_tile<T, 1, kGroups, kLeft>, multiply_tile<T, 2, kGroups, kLeft>,
-      multiply_tile<T, 3, kGroups, kLeft>, multiply_tile<T, 4, kGroups, kLeft>,
-      multiply_tile<T, 5, kGroups, kLeft>, multiply_tile<T, 6, kGroups, kLeft>};
+      multiply_tile<T, 1, kGroups, kHalf, kLeft>, multiply_tile<T, 2, kGroups, kHalf, kLeft>,
+      multiply_tile<T, 3, kGroups, kHalf, kLeft>, multiply_tile<T, 4, kGroups, kHalf, kLeft>,
+      multiply_tile<T, 5, kGroups, kHalf, kLeft>, multiply_tile<T, 6, kGroups, kHalf, kLeft>};
   return kTiles[rows - 1];
 }
 
-template <class T, Left kLeft>
-Tile<T> tile_of(std::size_t rows, std::size_t groups) {
+template <class T, bool kHalf, Left kLeft>
+Tile<T> tile_of_groups(std::size_t rows, std::size_t groups) {
 #ifdef __AVX512F__
   switch (groups) {
-    case 4: return tile_of_rows<T, 4, kLeft>(rows);
-    case 3: return tile_of_rows<T, 3, kLeft>(rows);
-    case 2: return tile_of_rows<T, 2, kLeft>(rows);
-    default: return tile_of_rows<T, 1, kLeft>(rows);
+    case 4: return tile_of_rows<T, 4, kHalf, kLeft>(rows);
+    case 3: return tile_of_rows<T, 3, kHalf, kLeft>(rows);
+    case 2: return tile_of_rows<T, 2, kHalf, kLeft>(rows);
+    default: return tile_of_rows<T, 1, kHalf, kLeft>(rows);
   }
 #else
   (void)groups;
-  return tile_of_rows<T, 1, kLeft>(rows);
+  return tile_of_rows<T, 1, kHalf, kLeft>(rows);
 #endif
 }
 
-// c (rows, groups) = a (rows, depth) b (depth, groups), the rows in tiles of equal height:
+template <class T, Left kLeft>
+Tile<T> tile_of(std::size_t rows, std::size_t columns) {
+  constexpr std::size_t kHalfGroup = kGroup<T> / 2;
+  const std::size_t halves = (columns + kHalfGroup - 1) / kHalfGroup;
+  return halves % 2 == 1 ? tile_of_groups<T, true, kLeft>(rows, halves / 2 + 1)
+                         : tile_of_groups<T, false, kLeft>(rows, halves / 2);
+}
+
+// c (rows, columns) = a (rows, depth) b (depth, columns), the rows in tiles of equal height:
 // 32 rows are 6 + 6 + 5 + 5 + 5 + 5, since a tile of 2 would wait for its own sums.
 template <class T, Left kLeft>
-void multiply_rows(std::size_t rows, std::size_t depth, std::size_t groups, const T* a,
+void multiply_rows(std::size_t rows, std::size_t depth, std::size_t columns, const T* a,
                    std::size_t ld_a, const T* b, std::size_t ld_b, T* c, std::size_t ld_c,
                    Sums into, const T* const* read_next) {
   const std::size_t tiles = (rows + kTileRows - 1) / kTileRows;
   const std::size_t low = rows / tiles, higher = rows % tiles;
-  const Tile<T> low_tile = tile_of<T, kLeft>(low, groups);
-  const Tile<T> high_tile = higher == 0 ? low_tile : tile_of<T, kLeft>(low + 1, groups);
+  const Tile<T> low_tile = tile_of<T, kLeft>(low, columns);
+  const Tile<T> high_tile = higher == 0 ? low_tile : tile_of<T, kLeft>(low + 1, columns);
   std::size_t row = 0;
   for (std::size_t tile = 0; tile < tiles; ++tile) {
     const bool high = tile < higher;
@@ -137,20 +173,20 @@ void multiply_rows(std::size_t rows, std::size_t depth, std::size_t groups, cons
   }
 }
 
-// c (rows, width) = a (rows, depth) b (depth, width) for one panel of `width` columns.
+// c (rows, columns) = a (rows, depth) b (depth, columns) for one panel, padded to whole groups.
 // While the last block is computed, vectors of c's layout are fetched, unless read_next is null.
 template <class T, Left kLeft>
-void multiply_panel(std::size_t rows, std::size_t depth, std::size_t width, const T* a,
+void multiply_panel(std::size_t rows, std::size_t depth, std::size_t columns, const T* a,
                     std::size_t ld_a, const T* b, std::size_t ld_b, T* c, std::size_t ld_c,
                     Sums into, const T* const* read_next) {
   for (std::size_t k = 0; k < depth; k += kDepthBlock) {
     const std::size_t block = depth - k < kDepthBlock ? depth - k : kDepthBlock;
     const T* a_block = kLeft == Left::by_rows ? a + k : a + k * ld_a;
-    for (std::size_t column = 0; column < width; column += kTileGroups * kGroup<T>) {
-      const std::size_t rest = (width - column) / kGroup<T>;
+    for (std::size_t column = 0; column < columns; column += kTileColumns<T>) {
+      const std::size_t rest = columns - column;
       const bool last_block = k + block == depth;
-      multiply_rows<T, kLeft>(rows, block, rest < kTileGroups ? rest : kTileGroups, a_block, ld_a,
-                              b + k * ld_b + column, ld_b, c + column, ld_c,
+      multiply_rows<T, kLeft>(rows, block, rest < kTileColumns<T> ? rest : kTileColumns<T>, a_block,
+                              ld_a, b + k * ld_b + column, ld_b, c + column, ld_c,
                               k > 0 ? Sums::go_on : into,
                               last_block && column == 0 ? read_next : nullptr);
     }
@@ -207,9 +243,9 @@ void dense_forward(const DenseForward<T>& layer) {
     for (std::size_t row = 0; row < layer.rows; row += kRowBlock) {
       const std::size_t rows = layer.rows - row < kRowBlock ? layer.rows - row : kRowBlock;
       const std::size_t place = row * layer.ld_a + column;
-      multiply_panel<T, Left::by_rows>(rows, layer.inputs, width, layer.x + row * layer.ld_x,
-                                       layer.ld_x, w, width, z + place, layer.ld_a, Sums::replace,
-                                       nullptr);
+      multiply_panel<T, Left::by_rows>(rows, layer.inputs, panel_columns<T>(layer.units, column),
+                                       layer.x + row * layer.ld_x, layer.ld_x, w, width, z + place,
+                                       layer.ld_a, Sums::replace, nullptr);
       finish(rows, width, layer.b + column, z + place, layer.a + place, layer.ld_a);
     }
   }
@@ -250,9 +286,9 @@ void dense_backward_input(const DenseBackwardInput<T>& layer) {
       const std::size_t rest = layer.units - unit;
       const std::size_t depth = rest < kDepthBlock ? rest : kDepthBlock;
       transpose_weights(layer, input, width, unit, unit + depth, layer.scratch);
-      multiply_panel<T, Left::by_rows>(layer.rows, depth, width, layer.d_z + unit, layer.ld_d_z,
-                                       layer.scratch, width, d, layer.ld_below,
-                                       unit > 0 ? Sums::go_on : Sums::replace, nullptr);
+      multiply_panel<T, Left::by_rows>(
+          layer.rows, depth, panel_columns<T>(layer.inputs, input), layer.d_z + unit, layer.ld_d_z,
+          layer.scratch, width, d, layer.ld_below, unit > 0 ? Sums::go_on : Sums::replace, nullptr);
     }
     if (layer.z_or_a_below != nullptr) {
       derive(layer.rows, width, d, layer.ld_below, layer.z_or_a_below + input, layer.ld_below);
@@ -264,8 +300,9 @@ template <class T>
 void dense_backward_weights(const DenseBackwardWeights<T>& layer) {
   const std::size_t width = panel_width<T>(layer.units, layer.column_begin);
   multiply_panel<T, Left::transposed>(
-      layer.input_end - layer.input_begin, layer.rows, width, layer.x + layer.input_begin,
-      layer.ld_x, layer.d_z + layer.column_begin, layer.ld_d_z, layer.d_w, width, layer.sums,
+      layer.input_end - layer.input_begin, layer.rows,
+      panel_columns<T>(layer.units, layer.column_begin), layer.x + layer.input_begin, layer.ld_x,
+      layer.d_z + layer.column_begin, layer.ld_d_z, layer.d_w, width, layer.sums,
       layer.read_next[0] == nullptr ? nullptr : layer.read_next);
 }
 

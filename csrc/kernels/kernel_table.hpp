@@ -110,15 +110,16 @@ struct LossArguments {
   T* losses;    ///< (rows)
 };
 
-/// What one optimizer step has in common for all elements, as its rule keeps it.
+/// What one optimizer step has in common for all elements.
 struct StepScalars {
-  double values[2];
+  double learning_rate;
+  double values[2];  ///< as its rule keeps them
 };
 
 /// One optimizer step over `count` elements; padding must hold zeros and keeps them.
 template <class T>
 struct UpdateArguments {
-  const void* hyperparameters;  ///< the struct of optimizer.hpp that the row names
+  const void* hyperparameters;  ///< the row's struct of optimizer.hpp, its learning rate unused
   StepScalars scalars;          ///< from `prepare`
   bool decay;                   ///< false for biases
   std::size_t count;
@@ -153,8 +154,9 @@ struct Kernels {
                                                 std::size_t ld_d, const T* z_or_a,
                                                 std::size_t ld_z_or_a);
   void (*loss[kLossCount])(const LossArguments<T>&);
-  /// The scalars of step number `step`, from 1.
-  StepScalars (*prepare[kOptimizerCount])(const void* hyperparameters, std::uint64_t step);
+  /// The scalars of step number `step`, from 1, of this learning rate.
+  StepScalars (*prepare[kOptimizerCount])(const void* hyperparameters, double learning_rate,
+                                          std::uint64_t step);
   void (*update[kOptimizerCount])(const UpdateArguments<T>&);
   void (*gather_rows)(const GatherArguments<T>&);
   /// out = x + y by element; out may be one of them.

@@ -304,5 +304,30 @@ DESCEND_INLINE void transpose_block(const T* source, std::size_t ld_source, T* o
   }
 }
 
+// ---- half a vector -----------------------------------------------------------------------------
+
+template <class T>
+struct Half {
+  using R = Register<T>;
+  typename R::Type low;
+
+  static DESCEND_INLINE Half load(const T* p) { return {R::load(p)}; }
+  DESCEND_INLINE void store_group(T* p) const { Vec<T>{low, R::broadcast(0)}.store(p); }
+};
+template <class T>
+DESCEND_INLINE Half<T> low_half(Vec<T> a) {
+  return {a.low};
+}
+template <class T>
+DESCEND_INLINE Half<T> operator+(Half<T> a, Half<T> b) {
+  return {a.low + b.low};
+}
+DESCEND_INLINE Half<float> fma(Half<float> a, Half<float> b, Half<float> c) {
+  return {_mm256_fmadd_ps(a.low, b.low, c.low)};
+}
+DESCEND_INLINE Half<double> fma(Half<double> a, Half<double> b, Half<double> c) {
+  return {_mm256_fmadd_pd(a.low, b.low, c.low)};
+}
+
 }  // namespace
 }  // namespace descend::kernels::DESCEND_ISA_NAMESPACE

@@ -10,6 +10,9 @@
 //   sum(a), maximum(a) lane i is joined with lane i + half, halving down to one lane
 //   load_first, store_first
 //                      touch the first n <= kGroup<T> elements only; lanes not loaded are 0
+//   Half<T>            the first half of a Vec: load, +, fma, and store_group, which puts zeros
+//   behind
+//                      it; low_half(a) is that of a
 #pragma once
 
 #ifdef __clang__
@@ -271,6 +274,43 @@ DESCEND_INLINE void transpose_block(const double* source, std::size_t ld_source,
     _mm512_storeu_pd(out + (j + 4) * ld_out, _mm512_shuffle_f64x2(even_top, even_bottom, 0xdd));
     _mm512_storeu_pd(out + (j + 6) * ld_out, _mm512_shuffle_f64x2(odd_top, odd_bottom, 0xdd));
   }
+}
+
+// ---- half a vector -----------------------------------------------------------------------------
+
+template <class T>
+struct Half;
+
+template <>
+struct Half<float> {
+  __m256 v;
+  static DESCEND_INLINE Half load(const float* p) { return {_mm256_loadu_ps(p)}; }
+  DESCEND_INLINE void store_group(float* p) const {
+    _mm512_storeu_ps(p, _mm512_zextps256_ps512(v));
+  }
+};
+DESCEND_INLINE Half<float> low_half(Vec<float> a) { return {_mm512_castps512_ps256(a.v)}; }
+DESCEND_INLINE Half<float> operator+(Half<float> a, Half<float> b) {
+  return {_mm256_add_ps(a.v, b.v)};
+}
+DESCEND_INLINE Half<float> fma(Half<float> a, Half<float> b, Half<float> c) {
+  return {_mm256_fmadd_ps(a.v, b.v, c.v)};
+}
+
+template <>
+struct Half<double> {
+  __m256d v;
+  static DESCEND_INLINE Half load(const double* p) { return {_mm256_loadu_pd(p)}; }
+  DESCEND_INLINE void store_group(double* p) const {
+    _mm512_storeu_pd(p, _mm512_zextpd256_pd512(v));
+  }
+};
+DESCEND_INLINE Half<double> low_half(Vec<double> a) { return {_mm512_castpd512_pd256(a.v)}; }
+DESCEND_INLINE Half<double> operator+(Half<double> a, Half<double> b) {
+  return {_mm256_add_pd(a.v, b.v)};
+}
+DESCEND_INLINE Half<double> fma(Half<double> a, Half<double> b, Half<double> c) {
+  return {_mm256_fmadd_pd(a.v, b.v, c.v)};
 }
 
 }  // namespace

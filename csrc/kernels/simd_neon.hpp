@@ -259,5 +259,34 @@ DESCEND_INLINE void transpose_block(const T* source, std::size_t ld_source, T* o
   }
 }
 
+// ---- half a vector -----------------------------------------------------------------------------
+
+template <class T>
+struct Half {
+  static constexpr std::size_t kPart = kGroup<T> / 4;
+  typename Register<T>::Type part[2];
+
+  static DESCEND_INLINE Half load(const T* p) {
+    using DESCEND_ISA_NAMESPACE::load;
+    return {load(p), load(p + kPart)};
+  }
+  DESCEND_INLINE void store_group(T* p) const {
+    const auto zero = DESCEND_ISA_NAMESPACE::broadcast(T{0});
+    Vec<T>{part[0], part[1], zero, zero}.store(p);
+  }
+};
+template <class T>
+DESCEND_INLINE Half<T> low_half(Vec<T> a) {
+  return {a.part[0], a.part[1]};
+}
+template <class T>
+DESCEND_INLINE Half<T> operator+(Half<T> a, Half<T> b) {
+  return {a.part[0] + b.part[0], a.part[1] + b.part[1]};
+}
+template <class T>
+DESCEND_INLINE Half<T> fma(Half<T> a, Half<T> b, Half<T> c) {
+  return {fma(a.part[0], b.part[0], c.part[0]), fma(a.part[1], b.part[1], c.part[1])};
+}
+
 }  // namespace
 }  // namespace descend::kernels::DESCEND_ISA_NAMESPACE

@@ -223,5 +223,41 @@ DESCEND_INLINE void transpose_block(const T* source, std::size_t ld_source, T* o
   }
 }
 
+// ---- half a vector -----------------------------------------------------------------------------
+
+template <class T>
+struct Half {
+  static constexpr std::size_t kLanes = kGroup<T> / 2;
+  T lane[kLanes];
+
+  static DESCEND_INLINE Half load(const T* p) {
+    Half r;
+    for (std::size_t i = 0; i < kLanes; ++i) r.lane[i] = p[i];
+    return r;
+  }
+  DESCEND_INLINE void store_group(T* p) const {
+    for (std::size_t i = 0; i < kLanes; ++i) {
+      p[i] = lane[i];
+      p[kLanes + i] = T{0};
+    }
+  }
+};
+template <class T>
+DESCEND_INLINE Half<T> low_half(Vec<T> a) {
+  return Half<T>::load(a.lane);
+}
+template <class T>
+DESCEND_INLINE Half<T> operator+(Half<T> a, Half<T> b) {
+  for (std::size_t i = 0; i < Half<T>::kLanes; ++i) a.lane[i] += b.lane[i];
+  return a;
+}
+template <class T>
+DESCEND_INLINE Half<T> fma(Half<T> a, Half<T> b, Half<T> c) {
+  for (std::size_t i = 0; i < Half<T>::kLanes; ++i) {
+    c.lane[i] = fma_lane(a.lane[i], b.lane[i], c.lane[i]);
+  }
+  return c;
+}
+
 }  // namespace
 }  // namespace descend::kernels::DESCEND_ISA_NAMESPACE

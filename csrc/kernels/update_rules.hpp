@@ -39,8 +39,8 @@ DESCEND_INLINE Vec<T> positive_epsilon(double epsilon) {
 
 /// How fast weights decay: learning_rate weight_decay, or 0 for biases.
 template <class T, class Hyperparameters>
-DESCEND_INLINE Vec<T> decay_rate(const Hyperparameters& h, bool decay) {
-  return rounded<T>(decay ? h.learning_rate * h.weight_decay : 0.0);
+DESCEND_INLINE Vec<T> decay_rate(const Hyperparameters& h, const StepScalars& scalars, bool decay) {
+  return rounded<T>(decay ? scalars.learning_rate * h.weight_decay : 0.0);
 }
 
 /// Applies `rule` to one group, given its gradient.
@@ -69,14 +69,15 @@ DESCEND_INLINE void update_first(const Rule& rule, std::size_t count, T* theta, 
 template <class T, template <class> class Row>
 struct FlatUpdate {
   template <class Hyperparameters>
-  static StepScalars scalars(const Hyperparameters&, std::uint64_t) {
-    return {};
+  static StepScalars scalars(const Hyperparameters&, double learning_rate, std::uint64_t) {
+    return {learning_rate, {}};
   }
 
   /// What the step has in common for all elements, once a step.
-  static StepScalars prepare(const void* hyperparameters, std::uint64_t step) {
+  static StepScalars prepare(const void* hyperparameters, double learning_rate,
+                             std::uint64_t step) {
     return Row<T>::scalars(*static_cast<const typename Row<T>::Hyperparameters*>(hyperparameters),
-                           step);
+                           learning_rate, step);
   }
 
   static void flat(const UpdateArguments<T>& update) {
@@ -136,10 +137,10 @@ struct SGD : FlatUpdate<T, SGD> {
   using Hyperparameters = descend::SGD;
 
   template <class Visitor>
-  static DESCEND_INLINE void visit(const Hyperparameters& h, const StepScalars&, bool decay,
+  static DESCEND_INLINE void visit(const Hyperparameters& h, const StepScalars& scalars, bool decay,
                                    Visitor&& visitor) {
-    const Vec<T> learning_rate = rounded<T>(h.learning_rate);
-    const Vec<T> rate = decay_rate<T>(h, decay);
+    const Vec<T> learning_rate = rounded<T>(scalars.learning_rate);
+    const Vec<T> rate = decay_rate<T>(h, scalars, decay);
     const Vec<T> momentum = rounded<T>(h.momentum);
     if (h.momentum == 0.0) {
       visitor(PlainSGD<T>{learning_rate, rate});
@@ -169,9 +170,9 @@ struct AdaGrad : FlatUpdate<T, AdaGrad> {
   using Hyperparameters = descend::AdaGrad;
 
   template <class Visitor>
-  static DESCEND_INLINE void visit(const Hyperparameters& h, const StepScalars&, bool,
+  static DESCEND_INLINE void visit(const Hyperparameters& h, const StepScalars& scalars, bool,
                                    Visitor&& visitor) {
-    visitor(AdaGradRule<T>{rounded<T>(h.learning_rate), positive_epsilon<T>(h.epsilon)});
+    visitor(AdaGradRule<T>{rounded<T>(scalars.learning_rate), positive_epsilon<T>(h.epsilon)});
   }
 };
 
@@ -208,9 +209,9 @@ struct RMSProp : FlatUpdate<T, RMSProp> {
   using Hyperparameters = descend::RMSProp;
 
   template <class Visitor>
-  static DESCEND_INLINE void visit(const Hyperparameters& h, const StepScalars&, bool,
+  static DESCEND_INLINE void visit(const Hyperparameters& h, const StepScalars& scalars, bool,
                                    Visitor&& visitor) {
-    const PlainRMSProp<T> plain = {rounded<T>(h.learning_rate), rounded<T>(h.rho),
+    const PlainRMSProp<T> plain = {rounded<T>(scalars.learning_rate), rounded<T>(h.rho),
                                    rounded<T>(1.0 - h.rho), positive_epsilon<T>(h.epsilon)};
     if (h.momentum == 0.0) {
       visitor(plain);
@@ -237,11 +238,11 @@ struct AdamRule {
         rounded<T>(scalars.values[1])};
   }
   template <class Hyperparameters>
-  static StepScalars scalars(const Hyperparameters& h, std::uint64_t step) {
-    const double step_size = h.learning_rate / (1.0 - power(h.beta1, step));
+  static StepScalars scalars(const Hyperparameters& h, double learning_rate, std::uint64_t step) {
+    const double step_size = learning_rate / (1.0 - power(h.beta1, step));
     const double root = __builtin_sqrt(1.0 - power(h.beta2, step));
-    if (h.epsilon_hat) return {{step_size * root, 1.0}};
-    return {{step_size, 1.0 / root}};
+    if (h.epsilon_hat) return {learning_rate, {step_size * root, 1.0}};
+    return {learning_rate, {step_size, 1.0 / root}};
   }
   DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& m, Vec<T>& v) const {
     m = fma(beta1, m, one_minus_beta1 * g);
@@ -265,8 +266,8 @@ template <class T>
 struct Adam : FlatUpdate<T, Adam> {
   using Hyperparameters = descend::Adam;
 
-  static StepScalars scalars(const Hyperparameters& h, std::uint64_t step) {
-    return AdamRule<T>::scalars(h, step);
+  static StepScalars scalars(const Hyperparameters& h, double learning_rate, std::uint64_t step) {
+    return AdamRule<T>::scalars(h, learning_rate, step);
   }
 
   template <class Visitor>
@@ -280,14 +281,14 @@ template <class T>
 struct AdamW : FlatUpdate<T, AdamW> {
   using Hyperparameters = descend::AdamW;
 
-  static StepScalars scalars(const Hyperparameters& h, std::uint64_t step) {
-    return AdamRule<T>::scalars(h, step);
+  static StepScalars scalars(const Hyperparameters& h, double learning_rate, std::uint64_t step) {
+    return AdamRule<T>::scalars(h, learning_rate, step);
   }
 
   template <class Visitor>
   static DESCEND_INLINE void visit(const Hyperparameters& h, const StepScalars& scalars, bool decay,
                                    Visitor&& visitor) {
-    visitor(AdamWRule<T>{AdamRule<T>::at(h, scalars), decay_rate<T>(h, decay)});
+    visitor(AdamWRule<T>{AdamRule<T>::at(h, scalars), decay_rate<T>(h, scalars, decay)});
   }
 };
 

@@ -60,7 +60,7 @@ class TemporaryFile {
     }
   }
 
-  /// Takes the place of `target` once the bytes are on the disk.
+  /// Takes the place of `target` once the bytes are on the disk; its name is then too.
   void keep_as(const std::string& target) {
     if (fsync(descriptor_) != 0) fail("cannot be written", errno);
     const int closed = close(descriptor_);
@@ -68,9 +68,21 @@ class TemporaryFile {
     if (closed != 0) fail("cannot be written", errno);
     if (rename(path_.c_str(), target.c_str()) != 0) fail("cannot be replaced", errno);
     path_.clear();
+    sync_folder(target);
   }
 
  private:
+  // Not every file system can: what it says is then all that can be had.
+  static void sync_folder(const std::string& path) {
+    const std::size_t end = path.find_last_of('/') + 1;
+    const int folder =
+        open(end == 0 ? "." : path.substr(0, end).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) return;
+    const int error = fsync(folder) == 0 ? 0 : errno;
+    close(folder);
+    if (error == EIO) fail("is replaced, but its folder cannot be written", error);
+  }
+
   std::string path_;
   int descriptor_ = -1;
 };
@@ -113,8 +125,7 @@ void BinaryFile::read(std::size_t offset, std::size_t size, void* out) const {
   }
 }
 
-void write_file_atomically(const std::string& path,
-                           std::initializer_list<std::string_view> pieces) {
+void write_file_atomically(const std::string& path, const std::vector<std::string_view>& pieces) {
   const std::string target = resolved(path);
   struct stat status{};
   const bool exists = stat(target.c_str(), &status) == 0;

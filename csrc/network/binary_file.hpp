@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstddef>
-#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace descend::network {
 
@@ -27,6 +27,6 @@ class BinaryFile {
 
 /// Makes `path` a file of the pieces, one after the other: whole, or not at all. What stood there
 /// before stays until the new file is on the disk; a symbolic link goes on pointing to it.
-void write_file_atomically(const std::string& path, std::initializer_list<std::string_view> pieces);
+void write_file_atomically(const std::string& path, const std::vector<std::string_view>& pieces);
 
 }  // namespace descend::network

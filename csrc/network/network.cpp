@@ -150,12 +150,7 @@ double Network::loss_and_gradient(ConstMatrixView inputs, const Targets& targets
 void Network::get_parameters(VectorView parameters) const {
   check_parameters("Network.get_parameters", "parameters", *state_, parameters.size(),
                    parameters.dtype());
-  const std::shared_lock lock(state_->mutex);
-  network::with_type(spec().dtype, [&](auto zero) {
-    using T = decltype(zero);
-    engine::to_canonical(state_->layout, std::as_const(*state_).theta<T>(),
-                         static_cast<T*>(parameters.data()));
-  });
+  network::copy_parameters(*state_, parameters.data());
 }
 
 void Network::set_parameters(ConstVectorView parameters) {
@@ -164,12 +159,7 @@ void Network::set_parameters(ConstVectorView parameters) {
   engine::check_finite(kWhere, "the vector of parameters",
                        {parameters.data(), parameters.dtype(), 1, parameters.size()}, spec().dtype,
                        {});
-  const std::unique_lock lock(state_->mutex);
-  network::with_type(spec().dtype, [&](auto zero) {
-    using T = decltype(zero);
-    engine::from_canonical(state_->layout, static_cast<const T*>(parameters.data()),
-                           state_->theta<T>());
-  });
+  network::set_parameters(*state_, parameters.data());
 }
 
 void Network::save(const std::string& path) const {

@@ -99,6 +99,22 @@ void check_layout(const std::map<std::string, Tensor>& tensors, std::size_t data
   }
 }
 
+std::string json_string(const std::string& text) {
+  std::string out = "\"";
+  for (const char character : text) {
+    const auto code = static_cast<unsigned char>(character);
+    if (code < 0x20) {
+      out += "\\u00";
+      out += "0123456789abcdef"[code >> 4];
+      out += "0123456789abcdef"[code & 0xF];
+    } else {
+      if (character == '"' || character == '\\') out += '\\';
+      out += character;
+    }
+  }
+  return out + '"';
+}
+
 }  // namespace
 
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::size_t data_size) {
@@ -117,7 +133,6 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, std::size_t da
 }
 
 std::string format_safetensors_header(const SafetensorsHeader& header) {
-  const auto json_string = [](const std::string& text) { return '"' + text + '"'; };
   std::string json = "{" + json_string(kMetadata) + ":{";
   const char* separator = "";
   for (const auto& [key, text] : header.metadata) {
@@ -139,6 +154,10 @@ std::string format_safetensors_header(const SafetensorsHeader& header) {
   }
   json += "}";
   json.resize((json.size() + 7) / 8 * 8, ' ');
+  if (json.size() > kLongestHeader) {
+    throw core::invalid("its header would have ", json.size(), " bytes; readers take at most ",
+                        kLongestHeader, ".");
+  }
 
   std::string length(kHeaderLengthBytes, '\0');
   for (std::size_t i = 0; i < length.size(); ++i) {

@@ -34,7 +34,8 @@ constexpr std::size_t kLongestHeader = 100'000'000;
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::size_t data_size);
 
 /// The file up to its data: the length, and JSON padded so that the data begins at a multiple of
-/// 8. Names and texts are printable ASCII without quotes and backslashes.
+/// 8. Names and texts are UTF-8. Throws std::invalid_argument where it becomes longer than readers
+/// accept.
 std::string format_safetensors_header(const SafetensorsHeader& header);
 
 }  // namespace descend::network

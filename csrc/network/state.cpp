@@ -1,5 +1,6 @@
 #include "network/state.hpp"
 
+#include <mutex>
 #include <shared_mutex>
 #include <string>
 #include <utility>
@@ -76,6 +77,22 @@ State::State(NetworkSpec given, std::uint64_t given_seed)
 State::State(const State& other) : State(other.spec, other.seed, Zero{}) {
   const std::shared_lock lock(other.mutex);
   theta_ = other.theta_;
+}
+
+void copy_parameters(const State& network, void* canonical) {
+  const std::shared_lock lock(network.mutex);
+  with_type(network.spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    engine::to_canonical(network.layout, network.theta<T>(), static_cast<T*>(canonical));
+  });
+}
+
+void set_parameters(State& network, const void* canonical) {
+  const std::unique_lock lock(network.mutex);
+  with_type(network.spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    engine::from_canonical(network.layout, static_cast<const T*>(canonical), network.theta<T>());
+  });
 }
 
 void check_inputs(const char* where, const NetworkSpec& spec, const ConstMatrixView& inputs,

@@ -50,6 +50,10 @@ auto with_type(DType dtype, const Visit& visit) {
   return dtype == DType::float32 ? visit(float{}) : visit(double{});
 }
 
+/// Copies all parameters, of the network's dtype in the order of LayerShape, from or to it.
+void copy_parameters(const State& network, void* canonical);
+void set_parameters(State& network, const void* canonical);
+
 /// Throws std::invalid_argument, beginning with `where`, unless `inputs` are rows for this
 /// network: of the right width, at least one, and finite.
 void check_inputs(const char* where, const NetworkSpec& spec, const ConstMatrixView& inputs,

@@ -5,10 +5,14 @@
 #include <cmath>
 
 #include "core/thread_team.hpp"
+#include "trainer/rates_ahead.hpp"
 
 namespace descend::trainer {
 
 namespace {
+
+// A step whose noise is measured takes longer: its gradient is written to memory.
+constexpr std::size_t kStepsBetweenMeasurements = 8;
 
 // What ends the epoch after a step, `steps` of it done.
 std::optional<StopReason> condition_met(const EpochPlan& plan, std::size_t steps) {
@@ -17,19 +21,38 @@ std::optional<StopReason> condition_met(const EpochPlan& plan, std::size_t steps
   return std::nullopt;
 }
 
-// What the workers ask where they meet. It may use the network, such as a signal's handler does:
-// nobody works on it then, and it is not locked.
+// Steps to come, minibatches without weight among them.
+std::size_t most_steps_left(const EpochPlan& plan, const EpochProgress& progress) {
+  const std::size_t rows = plan.rows.count - progress.visited;
+  const std::size_t minibatches = (rows + plan.batch_rows - 1) / plan.batch_rows;
+  return plan.max_steps ? std::min(minibatches, *plan.max_steps - progress.steps) : minibatches;
+}
+
+bool has_weight_left(const EpochPlan& plan, const EpochProgress& progress) {
+  const engine::Rows rows = plan.rows.part(progress.visited, plan.rows.count);
+  return engine::weight_sum(plan.examples.weights, rows) > 0.0;
+}
+
+// What the caller's code is asked while nobody is at work. It may use the network, such as a
+// signal's handler does, which is not locked then.
 class Question {
  public:
   explicit Question(const EpochPlan& plan) : plan_(plan) {}
 
-  bool ask() {
+  /// What `question`, which does not throw, answers.
+  template <class Callable>
+  auto asked(const Callable& question) {
     const std::size_t writers = plan_.lock->mutex()->writers();
     plan_.lock->unlock();
-    const bool interrupted = plan_.interrupt->ask();
+    const auto answer = question();
     plan_.lock->lock();
     if (plan_.lock->mutex()->writers() != writers + 1) ++parameter_sets_;
-    return interrupted;
+    return answer;
+  }
+
+  /// Whether to end the run.
+  bool interrupted() {
+    return asked([this] { return plan_.interrupt->ask(); });
   }
 
   /// How many times the parameters became others than the last step's: before the first step, and
@@ -69,7 +92,7 @@ class OverflowGuard {
       penalty_bound = update.penalty.l2 * parameters + update.penalty.l1;
     }
     engine::GrowthBound grown = growth_;
-    if (!grown.take_step(gradient_bound + penalty_bound, step)) {
+    if (!grown.take_step(update.scalars.learning_rate, gradient_bound + penalty_bound, step)) {
       if (!engine_.update_stays_finite(worker_, batch, gradient, update)) overflow_ = true;
       worker_.wait();
       if (overflow_) return false;
@@ -97,22 +120,25 @@ struct BlockSums {
   double gradient_bound = 0.0;  // no element of the gradient has a magnitude beyond this
 };
 
-// The gradient of a long minibatch, block after block, into `gradient`. The same in every worker;
-// nothing where it is interrupted.
+// The gradient of a minibatch that is long or measured, block after block, into `gradient`. The
+// same in every worker; nothing where it is interrupted.
 template <class T>
 std::optional<BlockSums> gradient_in_blocks(engine::CpuEngine<T>& engine,
                                             const core::Worker& worker, core::Pace& pace,
                                             const engine::Minibatch& batch, const T* theta,
-                                            T* gradient) {
+                                            T* gradient, engine::StepNoise<T>* noise) {
   BlockSums sums;
+  if (noise != nullptr) noise->begin(worker);
   for (std::size_t first = 0; first < batch.rows.count; first += engine::kBlockRows) {
     engine::Minibatch block = batch;
     block.rows = batch.rows.part(first, std::min(first + engine::kBlockRows, batch.rows.count));
     if (!engine.backpropagate(worker, pace, block, theta)) return std::nullopt;
     sums.loss += engine.loss_sum(block);
     sums.gradient_bound += engine.gradient_bound(block);
+    if (noise != nullptr) noise->take_rows(worker, engine, block);
     if (!engine.gradient(worker, pace, block, gradient, first > 0)) return std::nullopt;
     if (!pace.meet()) return std::nullopt;
+    if (noise != nullptr) noise->add_rows(worker, block);
   }
   return sums;
 }
@@ -136,11 +162,13 @@ bool takes_long(const engine::CpuEngine<T>& engine, std::size_t rows) {
 template <class T>
 StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
                      const Optimizer& optimizer, T* theta, T* const (&state)[2], T* gradient,
-                     core::TeamTuner& tuner, engine::GrowthBound& growth, EpochProgress& progress) {
+                     engine::StepNoise<T>* noise, core::TeamTuner& tuner,
+                     engine::GrowthBound& growth, EpochProgress& progress) {
   StretchEnd end;
   Question question(plan);
-  core::MeetingPoint meeting_point(*plan.interrupt, [&question] { return question.ask(); });
+  core::MeetingPoint meeting_point(*plan.interrupt, [&question] { return question.interrupted(); });
   std::atomic<bool> overflow{false};
+  RatesAhead rates(learning_rate(optimizer), plan.epoch);
   std::size_t measured = 0;
   bool ended = false;
 
@@ -162,15 +190,17 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
                                           : plan.penalty;
       const std::uint64_t step = plan.steps_before + steps_before + steps + 1;
       const engine::Update<T> update =
-          engine::prepare_update(optimizer, step, theta, state, penalty);
+          engine::prepare_update(optimizer, rates[steps], step, theta, state, penalty);
       goes_on = false;
 
       // Taken before the barriers of what follows, read behind them.
       if (penalty.any()) engine.measure_penalty(worker, penalty, theta);
-      const bool is_long = takes_long(engine, rows.count);
-      const auto sums = is_long
-                            ? gradient_in_blocks<T>(engine, worker, pace, batch, theta, gradient)
-                            : backpropagated<T>(engine, worker, pace, batch, theta);
+      const bool is_measured =
+          plan.measures_noise && (steps_before + steps) % kStepsBetweenMeasurements == 0;
+      const bool in_memory = is_measured || takes_long(engine, rows.count);
+      const auto sums = in_memory ? gradient_in_blocks<T>(engine, worker, pace, batch, theta,
+                                                          gradient, is_measured ? noise : nullptr)
+                                  : backpropagated<T>(engine, worker, pace, batch, theta);
       interrupted = !sums;
       if (interrupted) break;
       const double penalty_sum = penalty.any() ? engine.penalty_sum() : 0.0;
@@ -180,11 +210,13 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
         break;
       }
       if (!guard.admits(step, batch, sums->gradient_bound, penalty_sum,
-                        is_long ? gradient : nullptr, update, question.parameter_sets())) {
+                        in_memory ? gradient : nullptr, update, question.parameter_sets())) {
         if (worker.index == 0) end.overflow = true;
         break;
       }
-      if (is_long) {
+      const engine::NoiseMoments moments =
+          is_measured ? noise->measure(worker, batch, gradient) : engine::NoiseMoments{};
+      if (in_memory) {
         engine.update_from(worker, gradient, update);
       } else {
         engine.update(worker, batch, update);
@@ -196,6 +228,9 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
         progress.steps = steps_before + steps;
         progress.rows += rows.count;
         end.last_loss = loss;
+        progress.learning_rate = update.scalars.learning_rate;
+        progress.noise.variance += moments.variance;
+        progress.noise.squared_norm += moments.squared_norm;
         end.stop = condition_met(plan, progress.steps);
         if (plan.reports != nullptr) {
           plan.reports->push_back({sums->loss / weight, penalty_sum, weight * plan.weight_unit});
@@ -207,7 +242,7 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
     worker.wait();  // nobody reads growth, measured or progress any more
     if (worker.index != 0) return;
     if (interrupted) end.stop = StopReason::interrupted;
-    progress.visited = first;
+    progress.visited = std::min(first, plan.rows.count);
     growth = guard.growth();
     measured = guard.measured();
     ended = !goes_on;
@@ -215,7 +250,18 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
 
   while (!ended && progress.visited < plan.rows.count) {
     const std::size_t steps_before = progress.steps;
-    const std::size_t most_steps = tuner.pieces();
+    std::size_t most_steps = tuner.pieces();
+    if (rates.asks()) {
+      const std::size_t most = std::min(most_steps, most_steps_left(plan, progress));
+      const std::uint64_t next = plan.steps_before + steps_before + 1;
+      most_steps = question.asked([&] { return rates.take(next, most); });
+    } else if (rates.failure() != nullptr) {
+      most_steps = 0;
+    }
+    if (most_steps == 0) {
+      if (has_weight_left(plan, progress)) end.no_learning_rate = rates.failure();
+      break;
+    }
     const Clock::time_point begin = Clock::now();
     engine.share_out(tuner.workers());
     core::run_team(tuner.workers(),
@@ -229,10 +275,11 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
 template bool takes_long<float>(const engine::CpuEngine<float>&, std::size_t);
 template bool takes_long<double>(const engine::CpuEngine<double>&, std::size_t);
 template StretchEnd run_steps<float>(engine::CpuEngine<float>&, const EpochPlan&, const Optimizer&,
-                                     float*, float* const (&)[2], float*, core::TeamTuner&,
-                                     engine::GrowthBound&, EpochProgress&);
+                                     float*, float* const (&)[2], float*, engine::StepNoise<float>*,
+                                     core::TeamTuner&, engine::GrowthBound&, EpochProgress&);
 template StretchEnd run_steps<double>(engine::CpuEngine<double>&, const EpochPlan&,
                                       const Optimizer&, double*, double* const (&)[2], double*,
-                                      core::TeamTuner&, engine::GrowthBound&, EpochProgress&);
+                                      engine::StepNoise<double>*, core::TeamTuner&,
+                                      engine::GrowthBound&, EpochProgress&);
 
 }  // namespace descend::trainer

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <exception>
 #include <mutex>
 #include <optional>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "descend/trainer.hpp"
 #include "engine/cpu_engine.hpp"
 #include "engine/growth_bound.hpp"
+#include "engine/step_noise.hpp"
 
 namespace descend::trainer {
 
@@ -25,10 +27,12 @@ struct EpochPlan {
   engine::Rows rows;         ///< in visiting order
   std::size_t batch_rows;    ///< the last minibatch may be shorter
   std::size_t steps_before;  ///< of the trainer, before the epoch: its first is steps_before + 1
+  std::size_t epoch;         ///< to which the steps belong, from 1
   const engine::DropoutKey* dropout;
   engine::Penalty penalty;
   bool divide_penalty;                   ///< by the minibatch's sum of weights
   double weight_unit;                    ///< what the weights of `examples` are given in
+  bool measures_noise;                   ///< of some of the steps
   std::vector<StepTerms>* reports;       ///< null, or with room for one a step
   std::optional<std::size_t> max_steps;  ///< of this epoch
   std::optional<Clock::time_point> deadline;
@@ -42,7 +46,9 @@ struct EpochProgress {
   double weight_sum = 0.0;  ///< of the rows visited
   std::size_t steps = 0;
   std::size_t rows = 0;
-  std::size_t visited = 0;  ///< of the plan's rows, those of minibatches without weight too
+  std::size_t visited = 0;     ///< of the plan's rows, those of minibatches without weight too
+  double learning_rate = 0.0;  ///< of the last step
+  engine::NoiseMoments noise;  ///< sums over the steps measured
 };
 
 /// How a call of run_steps ended.
@@ -50,6 +56,7 @@ struct StretchEnd {
   std::optional<StopReason> stop;         ///< what ended it before the plan's last row
   std::optional<double> non_finite_loss;  ///< the loss after the last step, not updated from
   bool overflow = false;                  ///< of the update after the last step, not applied
+  std::exception_ptr no_learning_rate;    ///< why there is none for the step after the last step
   double last_loss = 0.0;                 ///< of the last step, its penalty included
 };
 
@@ -59,11 +66,12 @@ template <class T>
 bool takes_long(const engine::CpuEngine<T>& engine, std::size_t rows);
 
 /// Runs the plan's steps from where `progress` stands with the tuner's threads, changing theta and
-/// the optimizer's state, which stay finite. `gradient` is of theta's size where a step takes long.
-/// `growth` is that of all steps the state has seen.
+/// the optimizer's state, which stay finite. `gradient` is of theta's size where a step takes long
+/// or is measured, by `noise`. `growth` is that of all steps the state has seen.
 template <class T>
 StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
                      const Optimizer& optimizer, T* theta, T* const (&state)[2], T* gradient,
-                     core::TeamTuner& tuner, engine::GrowthBound& growth, EpochProgress& progress);
+                     engine::StepNoise<T>* noise, core::TeamTuner& tuner,
+                     engine::GrowthBound& growth, EpochProgress& progress);
 
 }  // namespace descend::trainer

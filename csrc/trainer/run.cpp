@@ -38,6 +38,7 @@ class Run {
   History go_on();
 
  private:
+  static RunRecord& begun(State& state, const Stop& stop);
   /// Visits the epoch's rows, up to the end or a reason to end.
   void visit_epoch();
   /// Judges the steps of the epoch that has ended, and says so to the caller.
@@ -53,37 +54,51 @@ class Run {
   void call_on_step(double loss);
   void call_on_epoch(const EpochReport& report);
 
-  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+  /// Of the run so far.
+  std::size_t steps() const {
+    return record_.history.steps + (record_.epoch ? record_.epoch->progress.steps : 0);
+  }
+  double seconds() const {
+    return seconds_before_ + std::chrono::duration<double>(Clock::now() - start_).count();
+  }
 
   State& state_;
   const Task& task_;
   const FitOptions& options_ = task_.options;
   const Stop& stop_ = options_.stop;
   RunRecord& record_;
+  const double seconds_before_ = record_.history.seconds;  // of the run's earlier calls
   const Clock::time_point start_ = Clock::now();
   std::size_t epochs_done_ = 0;
 };
 
 Run::Run(State& state, const Task& task)
-    : state_(state), task_(task), record_(state.record.emplace()) {
-  try {
-    const network::State& network = *state_.network();
-    if (stop_.parameter_change) record_.before.emplace(network);
-    if (stop_.patience) record_.best.emplace(network);
-  } catch (...) {
-    state_.record.reset();
-    throw;
-  }
+    : state_(state), task_(task), record_(begun(state, task.options.stop)) {}
+
+// The unfinished run, or another one. Where memory is short, the state keeps what it has.
+RunRecord& Run::begun(State& state, const Stop& stop) {
+  const network::State& network = *state.network();
+  const bool goes_on = state.record.has_value();
+  RunRecord record;
+  if (stop.patience && !(goes_on && state.record->best)) record.best.emplace(network);
+  if (stop.parameter_change && !(goes_on && state.record->before)) record.before.emplace(network);
+  if (!goes_on) return state.record.emplace(std::move(record));
+  RunRecord& earlier = *state.record;
+  if (record.best || !stop.patience) earlier.best = std::move(record.best);
+  if (record.before || !stop.parameter_change) earlier.before = std::move(record.before);
+  return earlier;
 }
 
 Run::~Run() {
   if (record_.best) record_.best->parameters.restore(*state_.network());
   state_.record.reset();
+  state_.extra = {};
 }
 
 History Run::go_on() {
-  while (!record_.reason && epochs_done_ < options_.epochs) {
-    record_.epoch = OpenEpoch{task_.examples.rows(), {}};
+  if (stop_.max_steps && steps() >= *stop_.max_steps) stop_for(StopReason::max_steps);
+  while (record_.epoch || (!record_.reason && epochs_done_ < options_.epochs)) {
+    if (!record_.epoch) record_.epoch = OpenEpoch{task_.examples.rows(), {}};
     {
       const State::EpochAtWork epoch(state_);
       visit_epoch();
@@ -102,6 +117,7 @@ void Run::visit_epoch() {
   EpochPlan plan = state_.plan(task_.examples, options_.sample_weight,
                                state_.shuffled(task_.examples.rows()), task_.interrupt);
   plan.deadline = deadline();
+  plan.measures_noise = state_.options().track_gradient_noise;
   const std::size_t most_steps =
       stop_.max_steps ? *stop_.max_steps - record_.history.steps : kNever;
   while (!record_.reason && progress.visited < plan.rows.count) {
@@ -118,6 +134,15 @@ void Run::visit_epoch() {
   }
 }
 
+// NaN where no step showed anything.
+double noise_scale(const engine::NoiseMoments& sums) {
+  if (sums.variance == 0.0 && sums.squared_norm == 0.0) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  return sums.squared_norm > 0.0 ? sums.variance / sums.squared_norm
+                                 : std::numeric_limits<double>::infinity();
+}
+
 void Run::finish_epoch() {
   const EpochProgress progress = record_.epoch->progress;
   record_.epoch.reset();
@@ -127,13 +152,16 @@ void Run::finish_epoch() {
   record_.history.loss.push_back(loss);
   record_.history.steps += progress.steps;
 
-  EpochReport report{
-      state_.epoch(),        loss, std::nullopt, state_.learning_rate(), progress.rows,
-      record_.history.steps, 0.0};
+  EpochReport report{state_.epoch(),         loss,          std::nullopt,          std::nullopt,
+                     progress.learning_rate, progress.rows, record_.history.steps, 0.0};
+  if (state_.options().track_gradient_noise) {
+    report.noise_scale = noise_scale(progress.noise);
+    record_.history.noise_scale.push_back(*report.noise_scale);
+  }
   if (task_.validation != nullptr && record_.reason != StopReason::interrupted) {
     report.validation_loss = validate();
   }
-  report.seconds = seconds();
+  report.seconds = record_.history.seconds = seconds();
   if (record_.reason != StopReason::interrupted) call_on_epoch(report);
 }
 
@@ -169,7 +197,7 @@ std::optional<double> Run::validate() {
 std::optional<Clock::time_point> Run::deadline() const {
   if (!stop_.seconds) return std::nullopt;
   // Beyond a century, steady_clock's counter would overflow.
-  const double limit = std::min(*stop_.seconds, 3e9);
+  const double limit = std::min(*stop_.seconds - seconds_before_, 3e9);
   return start_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(limit));
 }
 
@@ -179,8 +207,13 @@ std::size_t Run::steps_to_callback() const {
 }
 
 void Run::call_on_step(double loss) {
-  const StepReport report{state_.steps(),         state_.epoch() + 1,           loss,
-                          state_.learning_rate(), record_.epoch->progress.rows, seconds()};
+  record_.history.seconds = seconds();
+  const StepReport report{state_.steps(),
+                          state_.epoch() + 1,
+                          loss,
+                          record_.epoch->progress.learning_rate,
+                          record_.epoch->progress.rows,
+                          record_.history.seconds};
   const State::Callback callback(state_);
   if (!options_.on_step(report)) stop_for(StopReason::interrupted);
 }
@@ -196,7 +229,12 @@ void Run::call_on_epoch(const EpochReport& report) {
 History fit(State& state, const ConstMatrixView& inputs, const Targets& targets,
             const FitOptions& options) {
   const State::Busy busy(kWhere, state);
-  if (options.epochs == 0) throw invalid(kWhere, ": epochs must be at least 1, got 0.");
+  const bool goes_on = state.record.has_value();
+  const OpenEpoch* unfinished = goes_on && state.record->epoch ? &*state.record->epoch : nullptr;
+  if (options.epochs == 0 && (!goes_on || unfinished != nullptr)) {
+    throw invalid(kWhere, ": epochs must be at least 1", unfinished ? ", the unfinished one" : "",
+                  ", got 0.");
+  }
   if (options.every_n_steps == 0) {
     throw invalid(kWhere, ": every_n_steps must be at least 1, got 0.");
   }
@@ -211,6 +249,14 @@ History fit(State& state, const ConstMatrixView& inputs, const Targets& targets,
                        options.validation_targets, state.loss(), ConstVectorView{}, check_options);
   } else if (options.stop.patience) {
     throw invalid(kWhere, ": patience watches the validation loss; give validation_data too.");
+  }
+  if (unfinished != nullptr && unfinished->rows != examples.rows()) {
+    throw invalid(kWhere, ": X has ", examples.rows(),
+                  " rows, but the epoch that this trainer was "
+                  "saved in visits ",
+                  unfinished->rows,
+                  "; give that run's data, or give the run up "
+                  "with discard_run.");
   }
   state.reserve(state.batch_rows(examples.rows()));
   const Task task{options, examples, validation ? &*validation : nullptr, interrupt};

@@ -34,6 +34,22 @@ void Snapshot::restore(network::State& network) const {
   });
 }
 
+void Snapshot::copy_to(const network::State& network, void* canonical) const {
+  network::with_type(network.spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const auto& theta = std::get<core::AlignedBuffer<T>>(theta_);
+    engine::to_canonical(network.layout, theta.data(), static_cast<T*>(canonical));
+  });
+}
+
+void Snapshot::copy_from(const network::State& network, const void* canonical) {
+  network::with_type(network.spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    auto& theta = std::get<core::AlignedBuffer<T>>(theta_);
+    engine::from_canonical(network.layout, static_cast<const T*>(canonical), theta.data());
+  });
+}
+
 double Snapshot::distance(const network::State& network) const {
   return network::with_type(network.spec.dtype, [&](auto zero) {
     using T = decltype(zero);

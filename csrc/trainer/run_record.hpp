@@ -20,6 +20,9 @@ class Snapshot {
   explicit Snapshot(const network::State& network);
   void take(const network::State& network);
   void restore(network::State& network) const;
+  /// Copies it, of the network's dtype in the order of LayerShape, to or from `canonical`.
+  void copy_to(const network::State& network, void* canonical) const;
+  void copy_from(const network::State& network, const void* canonical);
   /// ||theta - this||.
   double distance(const network::State& network) const;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <limits>
 #include <mutex>
 #include <shared_mutex>
@@ -61,6 +62,11 @@ State::State(std::shared_ptr<network::State> network, Loss loss, Optimizer optim
   core::check_threads("Trainer", options_.threads);
   check_penalty("l2", options_.l2);
   check_penalty("l1", options_.l1);
+  if (options_.track_gradient_noise && options_.batch_size == std::size_t{1}) {
+    throw invalid(
+        "Trainer: track_gradient_noise needs a batch_size of at least 2 (or none, for all rows), "
+        "got 1: a minibatch of one row shows no noise.");
+  }
   network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
     memory_ = Memory<T>{};
@@ -104,8 +110,12 @@ void State::reserve(std::size_t batch_rows) {
       memory.engine = std::make_unique<engine::CpuEngine<T>>(network_->spec, network_->layout,
                                                              loss_, block_rows, workers);
       memory.engine_workers = workers;
+      if (options_.track_gradient_noise) {
+        memory.noise = std::make_unique<engine::StepNoise<T>>(network_->layout, block_rows);
+      }
     }
-    if (takes_long(*memory.engine, batch_rows) && memory.gradient.size() == 0) {
+    const bool in_memory = options_.track_gradient_noise || takes_long(*memory.engine, batch_rows);
+    if (in_memory && memory.gradient.size() == 0) {
       memory.gradient = core::AlignedBuffer<T>(network_->layout.size);
     }
   });
@@ -113,7 +123,9 @@ void State::reserve(std::size_t batch_rows) {
 
 StretchEnd State::run(const char* where, EpochPlan plan, EpochProgress& progress) {
   const std::size_t steps_before = progress.steps;
+  const std::size_t epoch = epoch_ + (epoch_at_work_ ? 1 : 0);
   plan.steps_before = steps_ - steps_before;
+  plan.epoch = std::max<std::size_t>(epoch, 1);
   const StretchEnd end = network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
     Memory<T>& memory = this->memory<T>();
@@ -122,11 +134,19 @@ StretchEnd State::run(const char* where, EpochPlan plan, EpochProgress& progress
     std::unique_lock lock(network_->mutex);
     plan.lock = &lock;
     return run_steps<T>(*memory.engine, plan, optimizer_, theta, state, memory.gradient.data(),
-                        tuner_, growth_, progress);
+                        memory.noise.get(), tuner_, growth_, progress);
   });
   steps_ += progress.steps - steps_before;
+  if (end.no_learning_rate != nullptr) {
+    try {
+      std::rethrow_exception(end.no_learning_rate);
+    } catch (const std::invalid_argument& error) {
+      throw invalid(where, ": ", error.what(), " The parameters are those after step ",
+                    steps_.load(), ".");
+    }
+  }
   if (end.overflow || end.non_finite_loss) {
-    const std::size_t step = steps_ + 1, epoch = epoch_ + (epoch_at_work_ ? 1 : 0);
+    const std::size_t step = steps_ + 1;
     const char* what = "the update";
     std::string found = core::text("overflows ", name(network_->spec.dtype));
     if (end.non_finite_loss) {
@@ -189,10 +209,6 @@ std::vector<StepTerms> State::last_steps() {
   return reports_;
 }
 
-double State::learning_rate() const {
-  return std::visit([](const auto& rule) { return rule.learning_rate; }, optimizer_);
-}
-
 // Batch gradient descent sums over all rows whatever their order.
 const std::vector<std::size_t>* State::shuffled(std::size_t rows) {
   if (!options_.shuffle || !options_.batch_size) return nullptr;
@@ -200,13 +216,10 @@ const std::vector<std::size_t>* State::shuffled(std::size_t rows) {
   return &order_;
 }
 
-void State::set_learning_rate(double learning_rate) {
+void State::set_learning_rate(const LearningRate& learning_rate) {
   const BetweenSteps between("Trainer.learning_rate", *this);
-  Optimizer changed = optimizer_;
-  std::visit([&](auto& rule) { rule.learning_rate = learning_rate; }, changed);
-  validate(changed);
-  optimizer_ = changed;
-  growth_.use(optimizer_);
+  validate("Trainer", learning_rate);
+  std::visit([&](auto& rule) { rule.learning_rate = learning_rate; }, optimizer_);
 }
 
 template <class View>
@@ -228,40 +241,65 @@ void State::get_optimizer_state(const std::vector<VectorView>& vectors) {
   constexpr const char* kWhere = "Trainer.optimizer_state";
   const BetweenSteps between(kWhere, *this);
   check_optimizer_state(kWhere, vectors);
-  network::with_type(network_->spec.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    for (std::size_t i = 0; i < vectors.size(); ++i) {
-      engine::to_canonical(network_->layout, memory<T>().state[i].data(),
-                           static_cast<T*>(vectors[i].data()));
-    }
-  });
+  for (std::size_t i = 0; i < vectors.size(); ++i) copy_optimizer_vector(i, vectors[i].data());
 }
 
 void State::set_optimizer_state(std::size_t steps, const std::vector<ConstVectorView>& vectors) {
   constexpr const char* kWhere = "Trainer.optimizer_state";
   const Busy busy(kWhere, *this);
   check_optimizer_state(kWhere, vectors);
+  check_no_run(kWhere);
   for (const ConstVectorView& vector : vectors) {
     engine::check_finite(kWhere, "a vector", {vector.data(), vector.dtype(), 1, vector.size()},
                          network_->spec.dtype, {});
   }
+  for (std::size_t i = 0; i < vectors.size(); ++i) set_optimizer_vector(i, vectors[i].data());
+  steps_ = steps;
+}
+
+void State::copy_optimizer_vector(std::size_t vector, void* canonical) {
+  network::with_type(network_->spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    engine::to_canonical(network_->layout, memory<T>().state[vector].data(),
+                         static_cast<T*>(canonical));
+  });
+}
+
+void State::set_optimizer_vector(std::size_t vector, const void* canonical) {
   network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
     const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
-    for (std::size_t i = 0; i < vectors.size(); ++i) {
-      T* const state = memory<T>().state[i].data();
-      engine::from_canonical(network_->layout, static_cast<const T*>(vectors[i].data()), state);
-      const std::size_t size = network_->layout.size;
-      growth_.state_within(kernels.absolute_sum(1, size, state, size));
-    }
+    const std::size_t size = network_->layout.size;
+    T* const state = memory<T>().state[vector].data();
+    engine::from_canonical(network_->layout, static_cast<const T*>(canonical), state);
+    growth_.state_within(kernels.absolute_sum(1, size, state, size));
   });
+}
+
+void State::set_counters(std::size_t epoch, std::size_t steps) {
+  epoch_ = epoch;
   steps_ = steps;
+}
+
+void State::discard_run() {
+  if (record && record->epoch) ++epoch_;
+  record.reset();
+  extra = {};
+}
+
+void State::check_no_run(const char* where) const {
+  if (!record) return;
+  throw std::runtime_error(
+      core::text(where,
+                 ": this trainer was saved within a run; fit goes on with it, discard_run gives "
+                 "it up."));
 }
 
 double State::step(const ConstMatrixView& inputs, const Targets& targets,
                    ConstVectorView sample_weight, const std::function<bool()>& interrupted) {
   constexpr const char* kWhere = "Trainer.step";
   const Busy busy(kWhere, *this);
+  check_no_run(kWhere);
   core::InterruptPoll interrupt(interrupted);
   const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight,
                                  {options_.threads, &interrupt});
@@ -281,6 +319,7 @@ double State::run_epoch(const ConstMatrixView& inputs, const Targets& targets,
                         const std::function<bool()>& interrupted) {
   constexpr const char* kWhere = "Trainer.run_epoch";
   const Busy busy(kWhere, *this);
+  check_no_run(kWhere);
   core::InterruptPoll interrupt(interrupted);
   const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight,
                                  {options_.threads, &interrupt});

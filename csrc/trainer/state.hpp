@@ -27,7 +27,8 @@ namespace descend::trainer {
 template <class T>
 struct Memory {
   core::AlignedBuffer<T> state[2];  // of the optimizer
-  core::AlignedBuffer<T> gradient;  // where a step takes long
+  core::AlignedBuffer<T> gradient;  // where a step takes long or is measured
+  std::unique_ptr<engine::StepNoise<T>> noise;
   std::unique_ptr<engine::CpuEngine<T>> engine;
   int engine_workers = 0;
 };
@@ -84,17 +85,21 @@ class State {
 
   std::vector<StepTerms> last_steps();
   const Optimizer& optimizer() const { return optimizer_; }
-  void set_learning_rate(double learning_rate);
+  void set_learning_rate(const LearningRate& learning_rate);
   void get_optimizer_state(const std::vector<VectorView>& vectors);
   void set_optimizer_state(std::size_t steps, const std::vector<ConstVectorView>& vectors);
+  /// Copies one of the optimizer's vectors, in the order of LayerShape, to or from `canonical`.
+  void copy_optimizer_vector(std::size_t vector, void* canonical);
+  void set_optimizer_vector(std::size_t vector, const void* canonical);
+  void set_counters(std::size_t epoch, std::size_t steps);
+  /// Gives up the unfinished run; its epoch at work counts as ended.
+  void discard_run();
 
   const std::shared_ptr<network::State>& network() const { return network_; }
   Loss loss() const { return loss_; }
   const TrainerOptions& options() const { return options_; }
   std::size_t epoch() const { return epoch_; }
   std::size_t steps() const { return steps_; }
-  /// Of the last step.
-  double learning_rate() const;
 
   /// Counts an epoch when it ends, in whatever way.
   class EpochAtWork {
@@ -127,12 +132,15 @@ class State {
   std::optional<double> mean_loss(const network::CheckedExamples& examples,
                                   core::InterruptPoll& interrupt) const;
 
-  /// Of the run at work.
+  /// Of the run at work, or of the one that a loaded trainer has not finished.
   std::optional<RunRecord> record;
+  /// Written to the trainer's file with all else.
+  TrainerExtra extra;
 
  private:
   template <class View>
   void check_optimizer_state(const char* where, const std::vector<View>& vectors) const;
+  void check_no_run(const char* where) const;
   void report_steps(EpochPlan& plan);
 
   template <class T>

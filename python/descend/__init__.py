@@ -3,13 +3,14 @@
 See ``help(descend.Network)``, ``help(descend.Trainer)`` and the README.
 """
 
-from descend import ops
+from descend import ops, schedules
 from descend._core import (
     SGD,
     AdaGrad,
     Adam,
     AdamW,
     GradientNoise,
+    LearningRate,
     NoiseEstimate,
     OptimizerState,
     RMSProp,
@@ -44,6 +45,7 @@ __all__ = [
     "EpochReport",
     "GradientNoise",
     "History",
+    "LearningRate",
     "Network",
     "NoiseEstimate",
     "OptimizerState",
@@ -63,6 +65,7 @@ __all__ = [
     "metrics",
     "ops",
     "optimizers",
+    "schedules",
     "train_test_split",
 ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ class History:
         Wall time of this run.
     stop_reason : str
         The condition that ended it: ``"epochs"``, a field of `Stop`, or ``"interrupted"``.
+    noise_scale : list of float
+        Of a trainer with ``track_gradient_noise``: the noise scale of each epoch, tr Sigma over
+        |G|^2, both summed over every eighth step from the first, each from the step's own minibatch
+        (McCandlish et al. 2018, appendix A.1). Dropout adds to it, a penalty does not. Infinite
+        where the steps show no gradient.
     """
 
     loss: list[float]
@@ -35,6 +40,7 @@ class History:
     steps: int
     seconds: float
     stop_reason: str
+    noise_scale: list[float] = field(default_factory=list)
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """Draw training and validation loss by epoch.

@@ -23,6 +23,8 @@ class EpochReport:
         Mean training loss over the rows visited.
     validation_loss : float or None
         Loss on the validation rows after the epoch, where they were given.
+    noise_scale : float or None
+        Of the gradient, where the trainer tracks it; see `History`.
     learning_rate : float
         Of the epoch's last step.
     rows : int
@@ -36,6 +38,7 @@ class EpochReport:
     epoch: int
     loss: float
     validation_loss: float | None
+    noise_scale: float | None
     learning_rate: float
     rows: int
     steps: int
@@ -46,10 +49,9 @@ class EpochReport:
 Progress = Callable[[EpochReport], object]
 
 
-def epoch_lines(epochs: int) -> Progress:
-    """Write one line an epoch to standard error."""
+def epoch_lines(epochs: int, done: int = 0) -> Progress:
+    """Write one line an epoch to standard error, the first ``done`` of them being written."""
     speed = _Speed()
-    done = 0
 
     def write(report: EpochReport) -> None:
         nonlocal done

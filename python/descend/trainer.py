@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from numbers import Integral
 from typing import TYPE_CHECKING
@@ -30,7 +31,8 @@ class Trainer(_core.Trainer):
     loss : str
         One of ``descend.losses()``.
     optimizer : SGD, AdaGrad, RMSProp, Adam or AdamW, optional
-        ``Adam()`` by default. Its state lives as long as the trainer.
+        ``Adam()`` by default. Its state lives as long as the trainer, and so do the steps that
+        its learning rate counts.
     batch_size : int or None
         Rows of a minibatch; ``None`` takes all of them: batch gradient descent.
     shuffle : bool
@@ -47,6 +49,10 @@ class Trainer(_core.Trainer):
     divide_penalty : bool
         Divide the penalty by the number of rows in the minibatch, or by their sum of weights, as
         scikit-learn does with its ``alpha``.
+    track_gradient_noise : bool
+        Record the noise scale of the gradient, epoch by epoch, in ``History.noise_scale``. Every
+        eighth step is then measured, which takes some percent of the time; the training stays the
+        same, bit for bit. Needs minibatches of at least 2 rows.
     """
 
     def __init__(
@@ -62,20 +68,66 @@ class Trainer(_core.Trainer):
         l2: float = 0.0,
         l1: float = 0.0,
         divide_penalty: bool = False,
+        track_gradient_noise: bool = False,
     ) -> None:
         if not isinstance(network, Network):
             raise TypeError(f"Trainer: network must be a descend.Network, got {network!r}.")
         if optimizer is None:
             optimizer = _core.Adam()
         super().__init__(
-            network, loss, optimizer, batch_size, shuffle, seed, threads, l2, l1, divide_penalty
+            network,
+            loss,
+            optimizer,
+            batch_size,
+            shuffle,
+            seed,
+            threads,
+            l2,
+            l1,
+            divide_penalty,
+            track_gradient_noise,
         )
         self._network = network
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], threads: int | None = None) -> Trainer:
+        """Read a trainer, its network included, from a file that ``save`` wrote.
+
+        It goes on to the same bits as the one that was saved, on any machine. Where that one was
+        within a run of ``fit``, the next ``fit`` with the same data goes on with it: see there.
+
+        Parameters
+        ----------
+        path : str or path
+        threads : int, optional
+            As for `Trainer`.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it is cut, damaged, does not hold a trainer, or is of a later version of descend.
+        """
+        trainer = cls.__new__(cls)
+        _core.Trainer.__init__(trainer, path, threads)
+        trainer._network = Network.__new__(Network)
+        _core.Network.__init__(trainer._network, trainer)
+        return trainer
 
     @property
     def network(self) -> Network:
         """The network trained."""
         return self._network
+
+    @property
+    def unfinished_run(self) -> History | None:
+        """The history so far of the run that ``fit`` goes on with, or is at work on.
+
+        Its ``stop_reason`` is ``"interrupted"`` unless a stopping condition has been met.
+        """
+        record = self._unfinished_run
+        return None if record is None else History(**record)
 
     def fit(
         self,
@@ -90,7 +142,15 @@ class Trainer(_core.Trainer):
     ) -> History:
         """Train for some epochs, or until a stopping condition is met.
 
-        A second call goes on from where the first one ended.
+        A second call goes on from where the first one ended, with a new epoch and a history of its
+        own. However a call ends, by its end, Ctrl-C or an exception, its run ends with it.
+
+        A trainer that was saved within a run and loaded goes on with that run. Give it the same
+        data and conditions, and as ``epochs`` those that are left of the whole number, such as
+        ``20 - trainer.epoch`` of 20; the unfinished epoch counts, and goes on from its
+        position. Results and the history, which is that of the whole run, are those of a run never
+        interrupted, bit for bit. With 0 epochs left, the run is ended as it would have been.
+        ``discard_run`` gives it up.
 
         Parameters
         ----------
@@ -98,12 +158,13 @@ class Trainer(_core.Trainer):
             Real, finite numbers of any type, in memory or a ``numpy.memmap``; never modified.
             Contiguous rows are read where they stand, and converted to the network's dtype
             as they are needed. Arrays of Fortran order or with columns apart, of another byte
-            order, or of long double are copied once.
+            order, or of long double are copied once, as are most data frames; those of pandas,
+            polars and pyarrow are taken here and for every other array.
         y : array_like
             Targets of shape (n_rows, n_outputs), or (n_rows,) where there is one output. For
             ``softmax_cross_entropy`` class indices (n_rows,) or rows of probabilities.
         epochs : int
-            Passes over the rows, at least 1.
+            Passes over the rows, at least 1; those left of an unfinished run.
         sample_weight : array_like of shape (n_rows,), optional
             Weight of each row in the loss, not negative.
         validation_data : (X, y), optional
@@ -122,13 +183,17 @@ class Trainer(_core.Trainer):
         Raises
         ------
         ValueError
-            If the data do not fit the network or the loss; nothing is changed then.
+            If the data do not fit the network, the loss or the unfinished epoch; nothing is changed
+            then.
         FloatingPointError
             If the loss of a step is NaN or infinite, or its update would overflow. That step is
             not applied: parameters, optimizer state and ``steps`` are those of the step before
             (with ``patience``, the best parameters are restored), and ``epoch`` counts the epoch
             that ended so. An exception of ``progress``, and Ctrl-C, leave the same; the next call
             begins a new epoch.
+        RuntimeError
+            If the learning rate's callable raises, from what it raised; a result that is no rate
+            is a ``TypeError`` or ``ValueError``. The steps before are done, as above.
         """
         validation_X, validation_y = _pair(validation_data)
         if not isinstance(stop, Stop | None):

@@ -29,12 +29,13 @@ void test_the_penalty_bounds_its_gradient() {
 template <class Optimizer>
 void test_a_penalised_run_stays_within_its_bounds(const Optimizer& optimizer) {
   const engine::Penalty penalty = {1e-4 / 200, 0.0};
+  const double learning_rate = *optimizer.learning_rate.constant();
   const double gradient = 1e6, penalty_sum = 1.0;
   for (const descend::DType dtype : {descend::DType::float32, descend::DType::float64}) {
     engine::GrowthBound growth(optimizer, dtype);
     growth.parameters_within(1e4);
     for (std::uint64_t step = 1; step <= 20000; ++step) {
-      if (!growth.take_step(gradient + penalty.gradient_bound(penalty_sum), step)) {
+      if (!growth.take_step(learning_rate, gradient + penalty.gradient_bound(penalty_sum), step)) {
         CHECK(step == 0);
         return;
       }
@@ -42,12 +43,29 @@ void test_a_penalised_run_stays_within_its_bounds(const Optimizer& optimizer) {
   }
 }
 
+void test_the_highest_rate_so_far_counts() {
+  engine::GrowthBound growth(descend::SGD{0.01, 0.9}, descend::DType::float32);
+  growth.parameters_within(1.0);
+  CHECK(growth.take_step(1e-3, 1e17, 1));
+  CHECK(!growth.take_step(1e21, 1e17, 2));
+  CHECK(!growth.take_step(0.0, 0.0, 3));  // momentum goes on
+}
+
+void test_a_state_that_was_set_moves_the_parameters() {
+  engine::GrowthBound growth(descend::SGD{0.01, 0.9}, descend::DType::float32);
+  growth.parameters_within(1.0);
+  growth.state_within(1e15);
+  CHECK(growth.take_step(1e-3, 1.0, 1));
+  growth.state_within(1e38);
+  CHECK(!growth.take_step(1e-3, 1.0, 2));
+}
+
 void test_a_gradient_beyond_the_range_is_no_safe_step() {
   engine::GrowthBound growth(descend::SGD{}, descend::DType::float32);
   growth.parameters_within(1.0);
-  CHECK(growth.take_step(1.0, 1));
-  CHECK(!growth.take_step(1e38, 2));
-  CHECK(!growth.take_step(std::nan(""), 3));
+  CHECK(growth.take_step(0.01, 1.0, 1));
+  CHECK(!growth.take_step(0.01, 1e38, 2));
+  CHECK(!growth.take_step(0.01, std::nan(""), 3));
 }
 
 }  // namespace
@@ -58,6 +76,8 @@ int main() {
   test_a_penalised_run_stays_within_its_bounds(descend::AdaGrad{});
   test_a_penalised_run_stays_within_its_bounds(descend::RMSProp{});
   test_a_penalised_run_stays_within_its_bounds(descend::SGD{});
+  test_the_highest_rate_so_far_counts();
+  test_a_state_that_was_set_moves_the_parameters();
   test_a_gradient_beyond_the_range_is_no_safe_step();
   return check_result();
 }

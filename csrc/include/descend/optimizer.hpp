@@ -1,5 +1,7 @@
 // Optimizers: hyperparameters, and the update of anybody's arrays.
 //   g is the gradient; every operation is per element; t counts steps from 1
+// A learning rate is a number, a schedule or a function (learning_rate.hpp): that of step t is
+// meant.
 #pragma once
 
 #include <cstddef>
@@ -8,12 +10,11 @@
 #include <variant>
 #include <vector>
 
+#include "descend/learning_rate.hpp"
 #include "descend/matrix_view.hpp"
+#include "descend/range.hpp"
 
 namespace descend {
-
-/// Where a hyperparameter may lie.
-enum class Range { positive, non_negative, unit };  // > 0; >= 0; [0, 1)
 
 /// Stochastic gradient descent, with classical or Nesterov momentum.
 ///
@@ -28,14 +29,14 @@ struct SGD {
       "``v = momentum v - learning_rate g; theta += v``; with ``nesterov``\n"
       "``theta += momentum v - learning_rate g`` with the new v. The weight decay is decoupled:\n"
       "``theta -= learning_rate weight_decay theta``. Sutskever et al. (2013).";
-  double learning_rate = 0.01;
+  LearningRate learning_rate = 0.01;
   double momentum = 0.0;
   bool nesterov = false;      ///< needs momentum > 0
   double weight_decay = 0.0;  ///< decoupled; weights only in a network
 
   template <class Self, class Visitor>
   static void visit(Self& self, Visitor&& field) {
-    field("learning_rate", self.learning_rate, Range::positive);
+    field("learning_rate", self.learning_rate);
     field("momentum", self.momentum, Range::unit);
     field("nesterov", self.nesterov);
     field("weight_decay", self.weight_decay, Range::non_negative);
@@ -49,12 +50,12 @@ struct AdaGrad {
   static constexpr const char* kSummary =
       "AdaGrad, Duchi, Hazan & Singer (2011).\n\n"
       "``s += g^2; theta -= learning_rate g / (sqrt(s) + epsilon)``.";
-  double learning_rate = 0.01;
+  LearningRate learning_rate = 0.01;
   double epsilon = 1e-10;
 
   template <class Self, class Visitor>
   static void visit(Self& self, Visitor&& field) {
-    field("learning_rate", self.learning_rate, Range::positive);
+    field("learning_rate", self.learning_rate);
     field("epsilon", self.epsilon, Range::positive);
   }
   std::size_t state_vectors() const { return 1; }
@@ -68,14 +69,14 @@ struct RMSProp {
       "RMSProp, Tieleman & Hinton (2012), with optional momentum on the step.\n\n"
       "``s = rho s + (1 - rho) g^2; d = learning_rate g / (sqrt(s) + epsilon); theta -= d``;\n"
       "with momentum ``v = momentum v + d; theta -= v``.";
-  double learning_rate = 0.001;
+  LearningRate learning_rate = 0.001;
   double rho = 0.9;
   double epsilon = 1e-7;
   double momentum = 0.0;
 
   template <class Self, class Visitor>
   static void visit(Self& self, Visitor&& field) {
-    field("learning_rate", self.learning_rate, Range::positive);
+    field("learning_rate", self.learning_rate);
     field("rho", self.rho, Range::unit);
     field("epsilon", self.epsilon, Range::positive);
     field("momentum", self.momentum, Range::unit);
@@ -98,7 +99,7 @@ struct Adam {
       "``m_hat = m / (1 - beta1^t)`` and ``v_hat = v / (1 - beta2^t)``; with ``epsilon_hat``\n"
       "``theta -= learning_rate sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon)``, as\n"
       "scikit-learn and Keras have it.";
-  double learning_rate = 0.001;
+  LearningRate learning_rate = 0.001;
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
@@ -106,7 +107,7 @@ struct Adam {
 
   template <class Self, class Visitor>
   static void visit(Self& self, Visitor&& field) {
-    field("learning_rate", self.learning_rate, Range::positive);
+    field("learning_rate", self.learning_rate);
     field("beta1", self.beta1, Range::unit);
     field("beta2", self.beta2, Range::unit);
     field("epsilon", self.epsilon, Range::positive);
@@ -123,7 +124,7 @@ struct AdamW {
       "Adam with decoupled weight decay, Loshchilov & Hutter (2019).\n\n"
       "``theta -= learning_rate weight_decay theta`` beside Adam's step, whose ``epsilon_hat`` it\n"
       "has too.";
-  double learning_rate = 0.001;
+  LearningRate learning_rate = 0.001;
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
@@ -132,7 +133,7 @@ struct AdamW {
 
   template <class Self, class Visitor>
   static void visit(Self& self, Visitor&& field) {
-    field("learning_rate", self.learning_rate, Range::positive);
+    field("learning_rate", self.learning_rate);
     field("beta1", self.beta1, Range::unit);
     field("beta2", self.beta2, Range::unit);
     field("epsilon", self.epsilon, Range::positive);
@@ -156,6 +157,7 @@ using Optimizer = std::variant<SGD, AdaGrad, RMSProp, Adam, AdamW>;
 /// Every name, in the order of the list.
 std::vector<std::string> optimizer_names();
 std::string name(const Optimizer& optimizer);
+const LearningRate& learning_rate(const Optimizer& optimizer);
 /// Throws std::invalid_argument where a hyperparameter is out of range or not a number.
 void validate(const Optimizer& optimizer);
 /// How many vectors of theta's size the optimizer keeps; they start at 0.
@@ -165,8 +167,9 @@ std::size_t state_vectors(const Optimizer& optimizer);
 /// that is worth while.
 ///
 /// `gradient` and each of `state` have theta's dtype and size; state holds
-/// state_vectors(optimizer) vectors, zero before the first step. The decay acts on everything
-/// given. Throws std::invalid_argument, changing nothing, on a mismatch.
+/// state_vectors(optimizer) vectors, zero before the first step. The learning rate is that of
+/// `step`. The decay acts on everything given. Throws std::invalid_argument, changing nothing, on a
+/// mismatch and where the learning rate counts epochs.
 void update(const Optimizer& optimizer, std::uint64_t step, VectorView theta,
             ConstVectorView gradient, const std::vector<VectorView>& state);
 

@@ -4,11 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
+#include "descend/learning_rate.hpp"
 #include "descend/loss.hpp"
 #include "descend/matrix_view.hpp"
 #include "descend/network.hpp"
@@ -43,6 +46,9 @@ struct TrainerOptions {
   double l2 = 0.0;                             ///< >= 0
   double l1 = 0.0;                             ///< >= 0
   bool divide_penalty = false;
+  /// Whether fit records the noise scale of the gradient epoch by epoch, in History::noise_scale;
+  /// the minibatches then have at least 2 rows. Training itself stays as it is, to the bit.
+  bool track_gradient_noise = false;
 };
 
 /// The terms of one step's loss, before its update.
@@ -67,10 +73,11 @@ struct EpochReport {
   std::size_t epoch;  ///< from 1, over the trainer's life
   double loss;
   std::optional<double> validation_loss;
-  double learning_rate;  ///< of the epoch's last step
-  std::size_t rows;      ///< visited in this epoch
-  std::size_t steps;     ///< in this run so far
-  double seconds;        ///< of this run so far
+  std::optional<double> noise_scale;  ///< with track_gradient_noise, as in History
+  double learning_rate;               ///< of the epoch's last step
+  std::size_t rows;                   ///< visited in this epoch
+  std::size_t steps;                  ///< in this run so far
+  double seconds;                     ///< of this run so far
 };
 
 struct FitOptions {
@@ -94,12 +101,32 @@ struct FitOptions {
   std::function<bool()> interrupted{};
 };
 
+/// The record of a run.
 struct History {
   std::vector<double> loss;             ///< mean J of each epoch, over the rows visited
   std::vector<double> validation_loss;  ///< J on the validation rows after each epoch
+  /// With track_gradient_noise, tr Sigma / |G|^2 of each epoch: the sums of both over every eighth
+  /// step from the first, each from the step's own minibatch as a sample of its rows, unbiased
+  /// (McCandlish et al. 2018, appendix A.1, with minibatches of 1 and batch_size rows). Dropout
+  /// adds to it, the penalty does not. Infinite where the steps show no gradient, NaN where they
+  /// have one row.
+  std::vector<double> noise_scale;
   std::size_t steps = 0;
   double seconds = 0.0;
   StopReason stop_reason = StopReason::epochs;
+};
+
+/// Numbers that a client of the library keeps in a trainer's file, row-major.
+struct ExtraTensor {
+  DType dtype = DType::float32;
+  std::vector<std::size_t> shape;    ///< no length of 0
+  std::vector<unsigned char> bytes;  ///< of the elements, as they stand in memory
+};
+
+/// What a client keeps there, such as the state of its callbacks. The library does not look at it.
+struct TrainerExtra {
+  std::string text;  ///< UTF-8
+  std::map<std::string, ExtraTensor> tensors;
 };
 
 /// Trains a network, whose parameters it shares: `network` may be moved or destroyed.
@@ -107,7 +134,9 @@ struct History {
 /// Not for two threads at once: a call during a call throws std::runtime_error. Every call
 /// checks its data first and throws std::invalid_argument, changing nothing, where they do not
 /// fit; throws NonFiniteLoss where a step's loss or update is not finite, keeping parameters,
-/// optimizer state and steps() of the step before. An epoch that ends so is counted by epoch().
+/// optimizer state and steps() of the step before. Where the learning rate's function throws, or
+/// gives what is no rate, the call ends before that step with what it threw, or with
+/// std::invalid_argument. An epoch that ends so is counted by epoch().
 /// Data of any element type are read where they stand, a minibatch at a time, and once before for
 /// the checks, which integers do not need; so they may be larger than memory, in a mapped file.
 class Trainer {
@@ -120,6 +149,14 @@ class Trainer {
 
   /// Runs up to options.epochs epochs over (inputs, targets). With patience, the parameters of
   /// the lowest validation loss are restored at the end, also where an exception ends it.
+  ///
+  /// Where this trainer was saved within a run and loaded, fit goes on with that run: it finishes
+  /// the epoch at work, the first of options.epochs, in its order and from its position, and
+  /// returns the history of the whole run. Data and options other than epochs should be that run's;
+  /// another number of rows than the unfinished epoch's throws std::invalid_argument. Where no
+  /// epoch is left, options.epochs may be 0: the run is then ended as it would have been.
+  /// However fit ends, by its end, an interrupt or an exception, the run ends with it, and the next
+  /// fit begins another one with a new epoch.
   History fit(ConstMatrixView inputs, const Targets& targets, const FitOptions& options = {});
 
   /// One epoch, visiting `order` (row indices, in visiting order) where it is given and the
@@ -141,9 +178,10 @@ class Trainer {
   std::vector<StepTerms> last_steps() const;
 
   /// The optimizer with the learning rate in use, which may be set between two calls and in a
-  /// callback: from the next step on. Throws std::invalid_argument where the rate is not positive.
+  /// callback, to a number, a schedule or a function: from the next step on. It counts steps over
+  /// the trainer's life. Throws std::invalid_argument where it is out of range.
   const Optimizer& optimizer() const;
-  void set_learning_rate(double learning_rate);
+  void set_learning_rate(const LearningRate& learning_rate);
 
   /// Copies the optimizer's vectors, state_vectors(optimizer()) of them, each in the order of
   /// Network::layer_shapes(), from or to parameter_count() elements of the network's dtype.
@@ -152,12 +190,42 @@ class Trainer {
   void get_optimizer_state(const std::vector<VectorView>& vectors) const;
   void set_optimizer_state(std::size_t steps, const std::vector<ConstVectorView>& vectors);
 
+  /// Writes the trainer as it stands to a safetensors file, which it replaces atomically: the
+  /// network (Network::load reads it too), loss, options but threads, optimizer and its state,
+  /// counters, extra(), and the run of fit at work, where a callback saves. last_steps() is left
+  /// out. Throws FileError, leaving what was there; std::bad_alloc.
+  void save(const std::string& path) const;
+  /// The trainer that was saved, with a network of its own: it goes on to the same bits, on any
+  /// machine and number of threads. `threads` as in TrainerOptions.
+  /// Throws FileError where the file cannot be read, and std::invalid_argument where it is damaged,
+  /// not a trainer's, or of a later version.
+  static Trainer load(const std::string& path, int threads = 0);
+
+  /// The history so far of the run at work, or of the one that a loaded trainer has not finished;
+  /// its stop_reason is `interrupted` unless a condition has been met.
+  std::optional<History> unfinished_run() const;
+  /// Gives that run up: fit then begins another one with a new epoch. The parameters stay as they
+  /// are.
+  void discard_run();
+  /// Called in a callback, has the run end after it, as where it returns false; save() then writes
+  /// that the run has ended.
+  void end_run();
+
+  /// What a client keeps in the trainer's file; fit clears it when it ends. Setting throws
+  /// std::invalid_argument where a tensor's bytes are not those of its shape, or a text is not
+  /// UTF-8.
+  TrainerExtra extra() const;
+  void set_extra(TrainerExtra extra);
+
+  Loss loss() const;
+  const TrainerOptions& options() const;
   /// The network trained, sharing its parameters.
   Network network() const;
   std::size_t epoch() const;  ///< epochs that ended so far, those ended early among them
   std::size_t steps() const;  ///< optimizer steps done so far
 
  private:
+  explicit Trainer(std::unique_ptr<trainer::State> state);
   std::unique_ptr<trainer::State> state_;
 };
 

@@ -6,7 +6,60 @@ import collections.abc
 import numpy
 import typing
 from . import ops
-__all__: list[str] = ['AdaGrad', 'Adam', 'AdamW', 'GradientNoise', 'Network', 'NoiseEstimate', 'OptimizerState', 'RMSProp', 'SGD', 'Trainer', 'activations', 'build_info', 'gradient_noise', 'initializers', 'losses', 'metric', 'metrics', 'ops', 'optimizers']
+__all__: list[str] = ['AdaGrad', 'Adam', 'AdamW', 'GradientNoise', 'LearningRate', 'Network', 'NoiseEstimate', 'OptimizerState', 'RMSProp', 'SGD', 'Trainer', 'activations', 'build_info', 'gradient_noise', 'initializers', 'losses', 'metric', 'metrics', 'ops', 'optimizers', 'schedule_names']
+class LearningRate:
+    """
+    A learning rate that changes from step to step; made by ``descend.schedules``.
+    
+    Parameters
+    ----------
+    kind : str
+        One of ``descend.schedules.names()``, or ``"function"``.
+    parameters : dict
+        By name, as ``parameters`` gives them; what is left out has its default.
+    """
+    def __eq__(self, arg0: typing.Any) -> bool:
+        ...
+    def __hash__(self) -> int:
+        ...
+    def __init__(self, kind: typing.Any, parameters: dict) -> None:
+        ...
+    def __reduce__(self) -> tuple[type, tuple[str, dict]]:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def at(self, step: typing.Any) -> float:
+        """
+        Give the rate of a step.
+        
+        Parameters
+        ----------
+        step : int
+            From 1; of a schedule `per_epoch` the number of the epoch, from 1.
+        
+        Returns
+        -------
+        float
+        
+        Raises
+        ------
+        ValueError
+            If the rate is not finite, negative or beyond float32.
+        RuntimeError
+            If a function raised; from what it raised.
+        """
+    @property
+    def kind(self) -> str:
+        """
+        The name of the schedule, or ``"function"``.
+        """
+    @property
+    def parameters(self) -> dict:
+        """
+        All that makes it again: ``LearningRate(kind, parameters)``.
+        
+        A dict of numbers and booleans, which JSON can hold; of a function it has the callable too.
+        """
 class OptimizerState:
     """
     What an optimizer keeps between steps: step count and vectors.
@@ -39,7 +92,7 @@ class SGD:
         ...
     def __hash__(self) -> int:
         ...
-    def __init__(self, learning_rate: float = 0.01, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> None:
+    def __init__(self, learning_rate: float | LearningRate | collections.abc.Callable[[int], float] = 0.01, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> None:
         """
         Stochastic gradient descent, with classical or Nesterov momentum.
         
@@ -83,7 +136,7 @@ class SGD:
             If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
         """
     @property
-    def learning_rate(self) -> float:
+    def learning_rate(self) -> float | LearningRate | collections.abc.Callable[[int], float]:
         ...
     @property
     def momentum(self) -> float:
@@ -104,7 +157,7 @@ class AdaGrad:
         ...
     def __hash__(self) -> int:
         ...
-    def __init__(self, learning_rate: float = 0.01, epsilon: float = 1e-10) -> None:
+    def __init__(self, learning_rate: float | LearningRate | collections.abc.Callable[[int], float] = 0.01, epsilon: float = 1e-10) -> None:
         """
         AdaGrad, Duchi, Hazan & Singer (2011).
         
@@ -149,7 +202,7 @@ class AdaGrad:
     def epsilon(self) -> float:
         ...
     @property
-    def learning_rate(self) -> float:
+    def learning_rate(self) -> float | LearningRate | collections.abc.Callable[[int], float]:
         ...
 class RMSProp:
     """
@@ -162,7 +215,7 @@ class RMSProp:
         ...
     def __hash__(self) -> int:
         ...
-    def __init__(self, learning_rate: float = 0.001, rho: float = 0.9, epsilon: float = 1e-07, momentum: float = 0.0) -> None:
+    def __init__(self, learning_rate: float | LearningRate | collections.abc.Callable[[int], float] = 0.001, rho: float = 0.9, epsilon: float = 1e-07, momentum: float = 0.0) -> None:
         """
         RMSProp, Tieleman & Hinton (2012), with optional momentum on the step.
         
@@ -208,7 +261,7 @@ class RMSProp:
     def epsilon(self) -> float:
         ...
     @property
-    def learning_rate(self) -> float:
+    def learning_rate(self) -> float | LearningRate | collections.abc.Callable[[int], float]:
         ...
     @property
     def momentum(self) -> float:
@@ -230,7 +283,7 @@ class Adam:
         ...
     def __hash__(self) -> int:
         ...
-    def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, epsilon_hat: bool = False) -> None:
+    def __init__(self, learning_rate: float | LearningRate | collections.abc.Callable[[int], float] = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, epsilon_hat: bool = False) -> None:
         """
         Adam, Kingma & Ba (2015).
         
@@ -288,7 +341,7 @@ class Adam:
     def epsilon_hat(self) -> bool:
         ...
     @property
-    def learning_rate(self) -> float:
+    def learning_rate(self) -> float | LearningRate | collections.abc.Callable[[int], float]:
         ...
 class AdamW:
     """
@@ -301,7 +354,7 @@ class AdamW:
         ...
     def __hash__(self) -> int:
         ...
-    def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.01, epsilon_hat: bool = False) -> None:
+    def __init__(self, learning_rate: float | LearningRate | collections.abc.Callable[[int], float] = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.01, epsilon_hat: bool = False) -> None:
         """
         Adam with decoupled weight decay, Loshchilov & Hutter (2019).
         
@@ -356,7 +409,7 @@ class AdamW:
     def epsilon_hat(self) -> bool:
         ...
     @property
-    def learning_rate(self) -> float:
+    def learning_rate(self) -> float | LearningRate | collections.abc.Callable[[int], float]:
         ...
     @property
     def weight_decay(self) -> float:
@@ -375,6 +428,11 @@ class Network:
     def __init__(self, other: Network) -> None:
         """
         A copy, parameters included.
+        """
+    @typing.overload
+    def __init__(self, trainer: Trainer) -> None:
+        """
+        The network that a trainer trains, sharing its parameters.
         """
     def load_parameters(self, path: typing.Any) -> None:
         """
@@ -431,8 +489,9 @@ class Network:
         Parameters
         ----------
         X : array_like of shape (rows, inputs)
-            Real, finite numbers of any type; never modified. Contiguous rows are read where they stand,
-            and converted to the network's dtype as they are needed; other arrays are copied once.
+            Real, finite numbers of any type, or a data frame of them; never modified. Contiguous rows are
+            read where they stand, and converted to the network's dtype as they are needed; others are
+            copied once.
         threads : int, optional
             How many threads to use; by default as many as the work is worth.
         
@@ -622,13 +681,25 @@ class Trainer:
     Trains a network: minibatches, epochs, stopping conditions.
     """
     @typing.overload
-    def __init__(self, network: Network, loss: typing.Any, optimizer: typing.Any, batch_size: typing.Any, shuffle: typing.Any, seed: typing.Any, threads: typing.Any, l2: typing.Any, l1: typing.Any, divide_penalty: typing.Any) -> None:
+    def __init__(self, network: Network, loss: typing.Any, optimizer: typing.Any, batch_size: typing.Any, shuffle: typing.Any, seed: typing.Any, threads: typing.Any, l2: typing.Any, l1: typing.Any, divide_penalty: typing.Any, track_gradient_noise: typing.Any) -> None:
         ...
     @typing.overload
     def __init__(self, network: Network, like: Trainer, batch_size: typing.Any) -> None:
         ...
+    @typing.overload
+    def __init__(self, path: typing.Any, threads: typing.Any) -> None:
+        """
+        The trainer in a file.
+        """
     def _fit(self, X: typing.Any, y: typing.Any, epochs: typing.Any, sample_weight: typing.Any, validation_X: typing.Any, validation_y: typing.Any, stop: dict, on_epoch: typing.Any) -> dict:
         ...
+    def discard_run(self) -> None:
+        """
+        Give up the unfinished run of a loaded trainer.
+        
+        The next ``fit`` begins a run of its own with a new epoch. Parameters and optimizer stay as they
+        are; without an unfinished run nothing changes.
+        """
     def run_epoch(self, X: typing.Any, y: typing.Any, order: typing.Any = None, sample_weight: typing.Any = None) -> float:
         """
         Run one epoch of minibatches.
@@ -655,6 +726,29 @@ class Trainer:
         FloatingPointError
             If the loss of a step is NaN or infinite, or its update would overflow. That step is not
             applied: parameters, optimizer state and ``steps`` are those of the step before.
+        RuntimeError
+            If the learning rate's callable raises; as for ``fit``.
+        """
+    def save(self, path: typing.Any) -> None:
+        """
+        Write the trainer as it stands to one file, replacing it atomically.
+        
+        The file holds parameters, loss, settings, optimizer and its state, ``epoch`` and ``steps``; saved
+        by a callback of ``fit``, the run at work too: its history, the best parameters of ``patience``,
+        the position within the epoch. ``Trainer.load`` goes on from there to the same bits. It is a
+        safetensors file, of which ``Network.load`` reads the network. ``threads`` and ``last_steps`` are
+        left out.
+        
+        Parameters
+        ----------
+        path : str or path
+        
+        Raises
+        ------
+        OSError
+            If the file cannot be written; an earlier file stays as it was.
+        RuntimeError
+            If the trainer is at work in another thread; save from a callback.
         """
     def step(self, X: typing.Any, y: typing.Any, sample_weight: typing.Any = None) -> float:
         """
@@ -680,6 +774,9 @@ class Trainer:
         FloatingPointError
             If the loss is NaN or infinite, or the update would overflow; nothing changes then.
         """
+    @property
+    def _unfinished_run(self) -> typing.Any:
+        ...
     @property
     def batch_size(self) -> int | None:
         """
@@ -714,9 +811,13 @@ class Trainer:
         the penalty beside it, and the rows' sum of weights.
         """
     @property
-    def learning_rate(self) -> float:
+    def learning_rate(self) -> typing.Any:
         """
-        The learning rate from the next step on; may be set between two calls and in a callback.
+        The learning rate from the next step on; may be set between two calls and in a
+        callback.
+        
+        A number, a schedule of ``descend.schedules``, or a callable of the step, which is given its
+        number over the trainer's life, from 1.
         """
     @learning_rate.setter
     def learning_rate(self, arg1: typing.Any) -> None:
@@ -756,6 +857,11 @@ class Trainer:
     def steps(self) -> int:
         """
         Optimizer steps done so far.
+        """
+    @property
+    def track_gradient_noise(self) -> bool:
+        """
+        Whether ``fit`` records the noise scale of the gradient.
         """
 def _fold_rows(rows: typing.SupportsInt | typing.SupportsIndex, folds: typing.Any, seed: typing.Any, classes: typing.Any) -> list:
     ...
@@ -887,4 +993,8 @@ def metrics() -> list[str]:
 def optimizers() -> list[str]:
     """
     Names of the optimizer classes.
+    """
+def schedule_names() -> list[str]:
+    """
+    The kinds of learning rate schedules.
     """

@@ -1,28 +1,38 @@
-"""The command line: ``descend train``, ``predict``, ``evaluate``, ``info``.
+"""The command line: train, resume, predict and evaluate models, choose a batch size.
 
 `Model` reads in Python what ``descend train`` wrote.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
-from descend.cli import arguments, evaluate, info, predict, train
+from descend.cli import arguments, batch_size, evaluate, info, predict, resume, train
 from descend.cli.errors import CommandError
 from descend.cli.model import Model
 
 __all__ = ["Model", "main"]
 
-_COMMANDS = {"train": train.run, "predict": predict.run, "evaluate": evaluate.run}
+_COMMANDS = {
+    "train": train.run,
+    "resume": resume.run,
+    "predict": predict.run,
+    "evaluate": evaluate.run,
+    "batch-size": batch_size.run,
+}
 
 _INTERRUPTED = 130
+_BROKEN_PIPE = 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0, 1 for bad data, 2 for bad usage."""
     parser = arguments.parser()
-    chosen = parser.parse_args(argv)
+    command_line = list(sys.argv[1:] if argv is None else argv)
+    chosen = parser.parse_args(command_line)
+    chosen.command_line = command_line
     try:
         if chosen.fact:
             info.show(chosen.fact)
@@ -32,8 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             info.run()
         else:
             parser.print_help()
+        sys.stdout.flush()
     except CommandError as error:
         return _failure(str(error), error.exit_code)
+    except BrokenPipeError:  # whoever read the output has seen enough, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except MemoryError:
+        return _failure("there is not enough memory for this.", 1)
     except OSError as error:
         named = error.filename and error.strerror
         return _failure(f"{error.filename}: {error.strerror}." if named else str(error), 1)

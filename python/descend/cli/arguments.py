@@ -23,6 +23,23 @@ A column of numbers is standardised, one of text becomes an input for each of it
 values are allowed. Text and few whole numbers in the target mean classes, else it is a number.
 """
 
+_RESUME_EXAMPLES = """\
+examples:
+  descend train data.csv --target y --epochs 500 --checkpoint run.ckpt
+  descend resume run.ckpt                       after Ctrl-C, or a machine that went down
+
+The run goes on with the data file and the options that it was started with, from the last epoch
+that was finished, and ends in the same model, bit for bit, as if it had not been interrupted.
+"""
+
+_BATCH_SIZE_EXAMPLES = """\
+examples:
+  descend batch-size digits
+  descend batch-size data.csv --target y --layers 64,64 --figure sizes.svg
+
+The table and the figure are those of descend.batch_size_report; docs/batch-size.md explains them.
+"""
+
 _PREDICT_EXAMPLES = """\
 examples:
   descend predict iris-model new_flowers.csv                   to the screen
@@ -71,6 +88,14 @@ def parser() -> argparse.ArgumentParser:
     _add_network(train.add_argument_group("network"))
     _add_training(train.add_argument_group("training"))
     _add_results(train.add_argument_group("results"))
+    resume = _command(
+        commands,
+        "resume",
+        "go on with a run that was interrupted",
+        "Go on with a run of descend train --checkpoint that was interrupted.",
+        _RESUME_EXAMPLES,
+    )
+    resume.add_argument("checkpoint", type=Path, help="the file that --checkpoint named")
     predict = _command(
         commands,
         "predict",
@@ -108,6 +133,18 @@ def parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="write an HTML page: a file, or a folder for report.html and the figures",
     )
+    batch_size = _command(
+        commands,
+        "batch-size",
+        "measure which batch size suits a data set",
+        "Measure what each batch size costs and gives on a data set: the time of a step, the\n"
+        "error of its gradient, and the time to a given progress that follows from both.",
+        _BATCH_SIZE_EXAMPLES,
+    )
+    _add_data(batch_size.add_argument_group("data"))
+    _add_network(batch_size.add_argument_group("network"))
+    _add_optimizer(batch_size.add_argument_group("training"))
+    _add_measurement(batch_size.add_argument_group("measurement"))
     commands.add_parser("info", help="print what this build is and what it runs on")
     return top
 
@@ -194,6 +231,12 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
         metavar="PATH",
         help="write an HTML page too: a file, or a folder for report.html",
     )
+    group.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="save the run there after its epochs, at most once a second, for descend resume",
+    )
 
 
 def _add_network(group: argparse._ArgumentGroup) -> None:
@@ -220,7 +263,30 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_training(group: argparse._ArgumentGroup) -> None:
+def _add_measurement(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--batch-size",
+        type=_count,
+        default=32,
+        metavar="N",
+        help="rows of a minibatch in the epochs that are looked ahead (default: %(default)s)",
+    )
+    group.add_argument(
+        "--seconds",
+        type=_seconds,
+        default=3.0,
+        metavar="S",
+        help="time for the timing of all sizes together (default: %(default)s)",
+    )
+    group.add_argument(
+        "--figure",
+        type=Path,
+        metavar="FILE",
+        help="where to draw it, as the ending says (default: NAME-batch-size.png)",
+    )
+
+
+def _add_optimizer(group: argparse._ArgumentGroup) -> None:
     losses = (CLASS_LOSS, *REAL_LOSSES)
     group.add_argument(
         "--loss",
@@ -242,6 +308,23 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         "--learning-rate", type=float, metavar="RATE", help="(default: the optimizer's own)"
     )
     group.add_argument(
+        "--seed",
+        type=_seed,
+        default=0,
+        metavar="N",
+        help="of the split, the weights, the shuffle and dropout (default: %(default)s)",
+    )
+    group.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="at most so many; the result is the same for any (default: what the work is worth)",
+    )
+
+
+def _add_training(group: argparse._ArgumentGroup) -> None:
+    _add_optimizer(group)
+    group.add_argument(
         "--batch-size",
         type=_count,
         default=32,
@@ -260,19 +343,6 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         type=_count,
         metavar="N",
         help="stop after N epochs without a lower validation loss, keep the best (default: 10)",
-    )
-    group.add_argument(
-        "--seed",
-        type=_seed,
-        default=0,
-        metavar="N",
-        help="of the split, the weights, the shuffle and dropout (default: %(default)s)",
-    )
-    group.add_argument(
-        "--threads",
-        type=int,
-        metavar="N",
-        help="at most so many; the result is the same for any (default: what the work is worth)",
     )
 
 
@@ -295,6 +365,16 @@ def _seed(text: str) -> int:
     if not text.strip().isdecimal() or int(text) >= 2**64:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 on")
+    return seconds
 
 
 def _fraction(text: str) -> float:

@@ -34,7 +34,8 @@ class Evaluation:
     """The figures of some rows: ``metrics`` by name, ``loss`` among them.
 
     ``targets`` (rows,) or (rows, targets) and ``answers`` of the same shape are class indices or
-    numbers. ``confusion`` counts (true class, predicted class), and is empty for numbers.
+    numbers. ``confusion`` counts (true class, predicted class), and is empty for numbers; ``names``
+    are those of the classes, or of the targets.
     """
 
     rows: int
@@ -42,7 +43,12 @@ class Evaluation:
     targets: NDArray[Any]
     answers: NDArray[Any]
     confusion: NDArray[np.int64]
-    classes: tuple[str, ...]
+    names: tuple[str, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, none for numbers."""
+        return self.names if self.confusion.size else ()
 
     def class_scores(self) -> list[ClassScore]:
         """Give precision and recall of each class."""
@@ -74,7 +80,9 @@ def evaluate(model: Model, outputs: NDArray[Any], target: NDArray[Any]) -> Evalu
         metrics[name] = descend.metric(name, outputs, target, loss=task.loss)
     if not task.classes:
         answers = model.answers(outputs).reshape(target.shape)
-        return Evaluation(len(target), metrics, target, answers, np.zeros((0, 0), np.int64), ())
+        return Evaluation(
+            len(target), metrics, target, answers, np.zeros((0, 0), np.int64), task.targets
+        )
     answers = outputs.argmax(axis=1)
     confusion = np.zeros((len(task.classes),) * 2, np.int64)
     np.add.at(confusion, (target, answers), 1)

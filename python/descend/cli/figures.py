@@ -79,13 +79,17 @@ def _label_classes(axes: Any, names: list[str]) -> None:
 def _predictions(evaluation: Evaluation) -> Figure:
     from matplotlib.figure import Figure
 
-    true, predicted = evaluation.targets.ravel(), evaluation.answers.ravel()
-    every = -(-len(true) // _MOST_POINTS)
+    rows = evaluation.rows
+    true = evaluation.targets.reshape(rows, -1)
+    predicted = evaluation.answers.reshape(rows, -1)
+    every = -(-rows // _MOST_POINTS)
     figure = Figure(figsize=(5.0, 5.0), dpi=150, layout="constrained")
     axes = figure.add_subplot()
-    low, high = float(min(true.min(), predicted.min())), float(max(true.max(), predicted.max()))
-    axes.plot([low, high], [low, high], color="0.6", linewidth=1, label="equal")
-    axes.scatter(true[::every], predicted[::every], s=12, alpha=0.5, linewidths=0)
+    ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
+    axes.plot(ends, ends, color="0.6", linewidth=1, label="equal")
+    for place, name in enumerate(evaluation.names):
+        x, y = true[::every, place], predicted[::every, place]
+        axes.scatter(x, y, s=12, alpha=0.5, linewidths=0, label=_plain(_short(name)))
     axes.set_aspect("equal", adjustable="datalim")
     axes.set(xlabel="true value", ylabel="predicted value", title=_title(evaluation))
     axes.grid(alpha=0.3)
@@ -94,8 +98,9 @@ def _predictions(evaluation: Evaluation) -> Figure:
 
 
 def _title(evaluation: Evaluation) -> str:
-    noun = "row" if evaluation.rows == 1 else "rows"
-    return f"{evaluation.rows} {noun}: {str(evaluation).partition(' (')[0]}"
+    name = "accuracy" if evaluation.classes else "r2"
+    rows = "1 row" if evaluation.rows == 1 else f"{evaluation.rows:,} rows"
+    return f"{rows}: {'accuracy' if evaluation.classes else 'R²'} {evaluation.metrics[name]:.4f}"
 
 
 def _short(name: str) -> str:

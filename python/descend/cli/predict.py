@@ -6,6 +6,7 @@ import argparse
 import csv
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -86,7 +87,8 @@ def _write(output: str, columns: dict[str, Any]) -> None:
         raise DataError(f"{path}: {error.strerror or error}.") from error
     finally:
         if not is_special:
-            unfinished.unlink(missing_ok=True)
+            with suppress(OSError):
+                unfinished.unlink()
 
 
 def _write_csv(file: TextIO, columns: dict[str, Any]) -> None:

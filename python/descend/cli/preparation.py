@@ -38,7 +38,7 @@ class PreparedColumn:
     """
 
     name: str
-    kind: Literal["number", "text", "constant"]
+    kind: Literal["number", "boolean", "text", "constant"]
     mean: float = 0.0
     deviation: float = 0.0
     levels: tuple[str, ...] = ()
@@ -47,15 +47,21 @@ class PreparedColumn:
     @property
     def inputs(self) -> list[str]:
         """Names of the network's inputs that come of this column."""
-        names = {"number": [self.name], "text": [f"{self.name}={level}" for level in self.levels]}
-        return [*names.get(self.kind, []), *[f"{self.name} is missing"] * self.missing]
+        names = [f"{self.name}={level}" for level in self.levels]
+        names += [self.name] * self.is_number
+        return [*names, *[f"{self.name} is missing"] * self.missing]
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its values are numbers, which are standardised for the training."""
+        return self.kind in ("number", "boolean")
 
     def __str__(self) -> str:
-        missing = ", one for missing" if self.missing else ""
-        if self.kind == "number":
-            return f"number, mean {self.mean:.6g}, deviation {self.deviation:.6g}{missing}"
+        missing = "; an input for missing" if self.missing else ""
+        if self.is_number:
+            return f"{self.kind}: mean {self.mean:.6g}, deviation {self.deviation:.6g}{missing}"
         if self.kind == "text":
-            return f"text, an input for each of {len(self.levels)} levels{missing}"
+            return f"text: an input for each of {len(self.levels)} levels{missing}"
         return "left out: the same in every training row"
 
 
@@ -69,7 +75,8 @@ class Encoded:
     def notes(self) -> list[str]:
         """Say of each column how many values the training rows did not have."""
         return [
-            f"column {name!r}: the training rows had no such value as {count} of the rows"
+            f"column {name!r}: {count} of {len(self.inputs)} rows hold a value that no training "
+            "row has"
             for name, count in self.unknown.items()
         ]
 
@@ -91,11 +98,13 @@ class Preparation:
         mean, gain = [], []
         for column in self.columns:
             width = len(column.inputs)
-            is_number = column.kind == "number"
-            mean += [column.mean if is_number else 0.0, *[0.0] * (width - 1)][:width]
-            varies = column.deviation > 0
-            first = (1.0 / column.deviation if varies else 0.0) if is_number else 1.0
-            gain += [first, *[1.0] * (width - 1)][:width]
+            if column.is_number:
+                # A column that is either missing or always the same has no deviation.
+                gain.append(1.0 / column.deviation if column.deviation > 0 else 0.0)
+                mean.append(column.mean)
+                width -= 1
+            mean += [0.0] * width
+            gain += [1.0] * width
         return Scaling(np.array(mean), np.array(gain))
 
     def encode(self, table: Matrix | Table) -> Encoded:
@@ -116,7 +125,7 @@ class Preparation:
         first = 0
         for column in self.columns:
             behind = first + len(column.inputs)
-            encode = _encode_number if column.kind == "number" else _encode_text
+            encode = _encode_number if column.is_number else _encode_text
             if behind > first:
                 new = encode(column, table, inputs[:, first:behind])
                 unknown.update({column.name: new} if new else {})
@@ -174,7 +183,10 @@ def _measured(table: Table, name: str, rows: NDArray[np.intp], most_levels: int)
         )
     # Rounding leaves a constant column a deviation near 0, not at 0.
     deviation = deviation if present.min() != present.max() else 0.0
-    return PreparedColumn(name, "number", mean, deviation, missing=missing)
+    is_boolean = kind == "boolean"
+    return PreparedColumn(
+        name, "boolean" if is_boolean else "number", mean, deviation, missing=missing
+    )
 
 
 def _measured_text(

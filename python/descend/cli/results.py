@@ -40,7 +40,12 @@ def places(output: Path | None, report_to: Path | None, name: str) -> Places:
     """
     page = report_file(report_to) if report_to else None
     folder = output or (report_to if page and page != report_to else None)
-    return Places(writable(folder or Path(f"{name}-model")), page)
+    return Places(writable(folder or default_folder(name)), page)
+
+
+def default_folder(name: str) -> Path:
+    """Give the folder of the results of the data set of this name, where none was chosen."""
+    return Path(f"{name}-model")
 
 
 def report_file(path: Path) -> Path:

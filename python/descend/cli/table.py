@@ -74,7 +74,7 @@ class Table:
         if column.kind == "empty":
             values = np.full(self.rows, np.nan)
         elif values is None and column.texts is not None:
-            values = _parsed(column.texts)
+            values = _parsed(_booleans_as_numbers(column.texts))
         if values is None:
             raise DataError(f"{self.source}: {self._no_number(name)}.")
         infinite = np.flatnonzero(np.isinf(values))
@@ -104,7 +104,7 @@ class Table:
         column = self.columns[name]
         if column.texts is not None:
             for row, text in enumerate(column.texts.to_pylist()):
-                if text is not None and _parsed_one(text) is None:
+                if text is not None and not _is_number(text):
                     return f"{self.place(row)}, column {name!r} is {text!r}, not a number"
         return f"column {name!r} holds {column.kind} values ({column.cells.type}), not numbers"
 
@@ -179,10 +179,18 @@ def _parsed(texts: Any) -> NDArray[np.float64] | None:
         return None
 
 
-def _parsed_one(text: str) -> NDArray[np.float64] | None:
+def _is_number(text: str) -> bool:
     import pyarrow as pa
 
-    return _parsed(pa.array([text]))
+    return _parsed(_booleans_as_numbers(pa.array([text], pa.large_string()))) is not None
+
+
+def _booleans_as_numbers(texts: Any) -> Any:
+    import pyarrow.compute as pc
+
+    lower = pc.utf8_lower(texts)
+    without_true = pc.if_else(pc.equal(lower, "true"), "1", texts)
+    return pc.if_else(pc.equal(lower, "false"), "0", without_true)
 
 
 def _float64(cells: Any) -> NDArray[np.float64]:

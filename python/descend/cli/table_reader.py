@@ -125,6 +125,8 @@ def _place(path: Path, delimiter: str, record: int) -> str:
 
 
 def _table(path: Path, cells: Any, place: Callable[[int], str]) -> Table:
+    import pyarrow as pa
+
     names = cells.column_names
     repeated = [name for name, count in Counter(names).items() if count > 1 and name]
     if repeated:
@@ -137,7 +139,10 @@ def _table(path: Path, cells: Any, place: Callable[[int], str]) -> Table:
         if name == "" or name.startswith("__index_level_"):
             left_out.append(name or f"number {number}, which has no name")
         else:
-            column = column_of(chunks.combine_chunks())
+            try:
+                column = column_of(chunks.combine_chunks())
+            except pa.ArrowException as error:
+                raise DataError(f"{path}: column {name!r}: {_line(error)}") from error
             columns[name] = column if is_typed(path) else inferred(column)
     return Table(str(path), cells.num_rows, columns, place, left_out)
 

@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 import sys
 from typing import Any
 
 import descend
 from descend.cli import results, scaling
+from descend.cli.checkpoint import Checkpoint, Saver
 from descend.cli.errors import DataError, UsageError
 from descend.cli.evaluation import evaluate
 from descend.cli.model import Model
 from descend.cli.prepared import Prepared, prepare
 from descend.cli.words import say
-from descend.progress import epoch_lines
+from descend.progress import EpochReport, epoch_lines
 
-__all__ = ["run"]
+__all__ = ["make_trainer", "read", "run", "train"]
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Run the command, saying on standard output what was done."""
+    """Run ``descend train``, saying on standard output what was done."""
     if arguments.patience is not None and not arguments.validation:
         raise UsageError("--patience needs validation rows; give --validation too.")
-    data = prepare(
+    data = read(arguments)
+    trainer = make_trainer(data, arguments)
+    where = results.places(arguments.output, arguments.report, data.name)
+    saved = None
+    if arguments.checkpoint:
+        command = tuple(arguments.command_line)
+        saved = Checkpoint(arguments.checkpoint, command, os.getcwd(), data.checksum())
+        saved.save(trainer)
+    train(trainer, data, arguments, where, saved)
+
+
+def read(arguments: argparse.Namespace) -> Prepared:
+    """Read and prepare the data that the arguments name."""
+    return prepare(
         arguments.data,
         arguments.target,
         loss=arguments.loss,
@@ -33,11 +49,18 @@ def run(arguments: argparse.Namespace) -> None:
         test=arguments.test,
         seed=arguments.seed,
     )
-    trainer = _trainer(data, arguments)
-    folders = results.places(arguments.output, arguments.report, data.name)
-    _say_plan(data, trainer)
 
-    history = _fit(trainer, data, arguments)
+
+def train(
+    trainer: descend.Trainer,
+    data: Prepared,
+    arguments: argparse.Namespace,
+    where: results.Places,
+    saved: Checkpoint | None,
+) -> None:
+    """Train to the end, saving on the way, and write the results."""
+    _say_plan(data, trainer)
+    history = _fit(trainer, data, arguments, saved)
     network = scaling.fold(trainer.network, data.input_scaling, data.target_scaling)
     model = Model(network, data.task, data.preparation, data.target_scaling)
     what, rows = data.split.held_out()
@@ -46,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
     epochs = f"{len(history.loss)} epochs in {history.seconds:.2f} s"
     say("stopped", f"by {history.stop_reason}, after {epochs}")
     say(what, str(evaluation))
-    results.write(folders, model, data, history, evaluation, _settings(trainer, arguments))
+    results.write(where, model, data, history, evaluation, _settings(trainer, history, arguments))
 
 
 def _say_plan(data: Prepared, trainer: descend.Trainer) -> None:
@@ -58,12 +81,11 @@ def _say_plan(data: Prepared, trainer: descend.Trainer) -> None:
     split = data.split
     held_out = f"{len(split.validation)} to validate, {len(split.test)} to test"
     say("split", f"{len(split.train)} rows to train on, {held_out}")
-    say("network", architecture(trainer.network))
+    say("network", _architecture(trainer.network))
     say("training", f"{data.task.loss}, {trainer.optimizer}, batches of {trainer.batch_size}")
 
 
-def architecture(network: descend.Network) -> str:
-    """Say the layers of a network in a line."""
+def _architecture(network: descend.Network) -> str:
     names = [
         f"dropout {layer.rate:g}"
         if isinstance(layer, descend.Dropout)
@@ -74,7 +96,8 @@ def architecture(network: descend.Network) -> str:
     return f"{chain}; {network.parameter_count:,} parameters"
 
 
-def _trainer(data: Prepared, arguments: argparse.Namespace) -> descend.Trainer:
+def make_trainer(data: Prepared, arguments: argparse.Namespace) -> descend.Trainer:
+    """Make the network and the trainer that the arguments ask for."""
     try:
         network = descend.Network.mlp(
             [len(data.preparation.inputs), *arguments.layers, data.task.outputs],
@@ -100,10 +123,20 @@ def _optimizer(name: str, learning_rate: float | None) -> Any:
 
 
 def _fit(
-    trainer: descend.Trainer, data: Prepared, arguments: argparse.Namespace
+    trainer: descend.Trainer,
+    data: Prepared,
+    arguments: argparse.Namespace,
+    saved: Checkpoint | None,
 ) -> descend.History:
     # A bar redraws its line, which only a terminal can do.
-    progress = True if sys.stderr.isatty() else epoch_lines(arguments.epochs)
+    show = epoch_lines(arguments.epochs, done=trainer.epoch)
+    save = Saver(saved, trainer) if saved else None
+
+    def on_epoch(report: EpochReport) -> None:
+        show(report)
+        if save:
+            save()
+
     split = data.split
     held_out = (data.X[split.validation], data.y[split.validation])
     patience = arguments.patience or 10
@@ -111,24 +144,35 @@ def _fit(
         return trainer.fit(
             data.X[split.train],
             data.y[split.train],
-            epochs=arguments.epochs,
+            epochs=arguments.epochs - trainer.epoch,
             validation_data=held_out if len(split.validation) else None,
             stop=descend.Stop(patience=patience if len(split.validation) else None),
-            progress=progress,
+            progress=True if sys.stderr.isatty() and not saved else on_epoch,
         )
+    except KeyboardInterrupt:
+        if saved:
+            print(
+                f"descend: go on with: descend resume {shlex.quote(str(saved.path))}",
+                file=sys.stderr,
+            )
+        raise
     except FloatingPointError as error:
         raise DataError(f"{error} Lower --learning-rate.") from error
     except ValueError as error:
         raise UsageError(str(error)) from error
 
 
-def _settings(trainer: descend.Trainer, arguments: argparse.Namespace) -> dict[str, str]:
+def _settings(
+    trainer: descend.Trainer, history: descend.History, arguments: argparse.Namespace
+) -> dict[str, str]:
     """Say how the network was trained, for the report."""
     return {
-        "network": architecture(trainer.network),
+        "network": _architecture(trainer.network),
         "loss": trainer.loss,
         "optimizer": str(trainer.optimizer),
         "batch size": str(trainer.batch_size),
-        "epochs at most": str(arguments.epochs),
+        "stopped": f"by {history.stop_reason}, after {len(history.loss)} of at most "
+        f"{arguments.epochs} epochs",
         "seed": str(arguments.seed),
+        "command": shlex.join(["descend", *arguments.command_line]),
     }

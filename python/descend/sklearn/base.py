@@ -67,11 +67,15 @@ class BaseMLP(BaseEstimator, ABC):
 
     @abstractmethod
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array]:
-        """Check the data; return y as (rows,) or (rows, outputs)."""
+        """Check the data; return y as (rows,) or (rows, columns), of several classes places."""
 
     @abstractmethod
     def _validate_eval_set(self, X: Any, y: Any) -> tuple[Any, Array]:
         """Check other data against those fitted to; return y as ``_score_rows`` takes it."""
+
+    @abstractmethod
+    def _outputs_for(self, y: Array) -> int:
+        """Return how many outputs the network needs for y (rows, columns)."""
 
     @abstractmethod
     def _objective(self) -> Objective:
@@ -79,7 +83,7 @@ class BaseMLP(BaseEstimator, ABC):
 
     @abstractmethod
     def _targets(self, y: Array, dtype: str) -> Array:
-        """Return y (rows, outputs) as the core takes it."""
+        """Return y (rows, columns) as the core takes it."""
 
     @abstractmethod
     def _outputs(self, z: Array) -> Array:
@@ -91,7 +95,7 @@ class BaseMLP(BaseEstimator, ABC):
 
     @abstractmethod
     def _validation_targets(self, y: Array) -> Array:
-        """Return y (rows, outputs) of rows set aside as ``_score_rows`` takes it."""
+        """Return y (rows, columns) of rows set aside as ``_score_rows`` takes it."""
 
     def _checked(self, X: Any, y: Any, reset: bool, **options: Any) -> tuple[Any, Array]:
         """Check data for a fit by scikit-learn's rules, y of one output or several."""
@@ -188,6 +192,8 @@ class BaseMLP(BaseEstimator, ABC):
     def _predicted(self, X: Any) -> Array:
         """Check rows, and return the outputs for them."""
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        if not hasattr(self, "_current_network"):  # coefs_ were set by hand
+            self._current_network = CurrentNetwork()
         network = self._current_network.of(
             [*self.coefs_, *self.intercepts_],
             self._activations(len(self.coefs_) - 1),
@@ -220,7 +226,7 @@ class BaseMLP(BaseEstimator, ABC):
             sample_weight = _check_sample_weight(sample_weight, X)
         loss_weight = self._loss_weight(given_y, sample_weight, incremental)
         y = y.reshape(len(y), -1)
-        self.n_outputs_ = y.shape[1]
+        self.n_outputs_ = self._outputs_for(y)
         self._random_state = check_random_state(self.random_state)
         layer_units = [X.shape[1], *hidden, self.n_outputs_]
         if first_pass:

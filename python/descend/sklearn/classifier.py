@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import expit, softmax
+from scipy.special import expit, log_expit, softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
@@ -28,7 +28,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     """Multilayer perceptron classifier, as ``sklearn.neural_network.MLPClassifier``.
 
     It minimises the log loss: of a softmax over the classes, or of a logistic output where there
-    are two classes, or several labels a row.
+    are two classes, or several labels a row; with ``loss="one_vs_rest"`` of one for each class.
 
     Parameters
     ----------
@@ -84,6 +84,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     class_weight : dict, list of dicts, 'balanced' or None, default=None
         Weights of the classes in the loss, times those of the rows; the validation score is without
         them, and ``partial_fit`` refuses 'balanced'. Not in scikit-learn.
+    loss : {'log_loss', 'one_vs_rest'}, default='log_loss'
+        With more than two classes, 'one_vs_rest' trains a logistic output for each class, against
+        all others, and minimises the sum of their log losses; probabilities are scaled to the sum
+        of 1. Not in scikit-learn.
     dropout : float, default=0.0
         Fraction of each hidden layer's outputs that is dropped while training, with 'sgd' and
         'adam'; not in scikit-learn.
@@ -122,8 +126,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseMLP._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
+        "loss": [StrOptions({"log_loss", "one_vs_rest"})],
     }
-    loss: ClassVar[str] = "log_loss"
 
     def __init__(
         self,
@@ -152,6 +156,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         class_weight: Any = None,
+        loss: str = "log_loss",
         dropout: float = 0.0,
         threads: int | None = None,
     ) -> None:
@@ -179,6 +184,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
         self.class_weight = class_weight
+        self.loss = loss
         self.dropout = dropout
         self.threads = threads
 
@@ -284,6 +290,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self.classes_ = self._label_binarizer.classes_
         else:
             self._check_classes(unique_labels(y))
+        if self._is_multiclass():
+            return X, np.searchsorted(self.classes_, y)  # places in classes_
         return X, self._label_binarizer.transform(y).astype(bool)
 
     def _check_classes(self, classes: Array) -> None:
@@ -322,8 +330,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         of_classes = compute_sample_weight(self.class_weight, y)
         return of_classes if sample_weight is None else of_classes * sample_weight
 
+    def _is_multiclass(self) -> bool:
+        """Whether a row is of one class of more than two: y is then of places in ``classes_``."""
+        return bool(self._label_binarizer.y_type_ == "multiclass")
+
+    def _outputs_for(self, y: Array) -> int:
+        return len(self.classes_) if self._is_multiclass() else y.shape[1]
+
     def _out_activation(self) -> str:
-        return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
+        return "softmax" if self._is_multiclass() and self.loss == "log_loss" else "logistic"
 
     def _objective(self) -> Objective:
         softmax = self.out_activation_ == "softmax"
@@ -333,16 +348,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _targets(self, y: Array, dtype: str) -> Array:
         if self.out_activation_ == "softmax":
-            labels: Array = y.argmax(axis=1).astype(np.int32)
-            return labels
-        return y.astype(dtype)
+            return y.ravel()
+        return (y == np.arange(self.n_outputs_) if self._is_multiclass() else y).astype(dtype)
 
     def _outputs(self, z: Array) -> Array:
-        outputs: Array = softmax(z, axis=1) if self.out_activation_ == "softmax" else expit(z)
-        return outputs
+        if not self._is_multiclass():
+            logistic: Array = expit(z)
+            return logistic
+        # Logistic outputs divided by their sum, which may underflow, are the softmax of their logs.
+        shares: Array = softmax(z if self.out_activation_ == "softmax" else log_expit(z), axis=1)
+        return shares
 
     def _labels(self, outputs: Array) -> Array:
-        if self.out_activation_ == "softmax":
+        if self._is_multiclass():
             classes: Array = self.classes_.take(outputs.argmax(axis=1))
             return classes
         outputs = outputs.ravel() if self.n_outputs_ == 1 else outputs
@@ -350,7 +368,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return labels
 
     def _validation_targets(self, y: Array) -> Array:
-        targets: Array = self._label_binarizer.inverse_transform(y)
+        targets: Array = (
+            self.classes_.take(y.ravel())
+            if self._is_multiclass()
+            else self._label_binarizer.inverse_transform(y)
+        )
         return targets
 
     def _score_rows(self, outputs: Array, y: Array, sample_weight: Array | None) -> float:

@@ -235,6 +235,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _validate_eval_set(self, X: Any, y: Any) -> tuple[Any, Array]:
         return self._validate_input(X, y, incremental=True, reset=False)
 
+    def _outputs_for(self, y: Array) -> int:
+        return int(y.shape[1])
+
     def _out_activation(self) -> str:
         return "exp" if self.loss == "poisson" else "identity"
 

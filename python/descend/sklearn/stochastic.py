@@ -87,6 +87,7 @@ class Run:
         self.targets = targets
         self.sample_weight = sample_weight
         self.batch_size = batch_size
+        self.sizes = self._sums(np.ones(self.X.shape[0]))
         self.constant = objective.constant(y)
         self.order: Array | None = None
         if self.solver.state is not None:
@@ -141,9 +142,8 @@ class Run:
 
     def _sizes(self) -> Array:
         """Rows of each minibatch; the core passes over one without weight, and so does this."""
-        sizes = self._sums(np.ones(self.X.shape[0]))
         weights = self._visited(self.sample_weight)
-        return sizes if weights is None else sizes[self._sums(weights) > 0]
+        return self.sizes if weights is None else self.sizes[self._sums(weights) > 0]
 
     def _constants(self) -> Array:
         """The weighted mean of each minibatch's constants."""
