@@ -3,12 +3,15 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <limits>
+#include <map>
 #include <utility>
 
 #include "bindings/arrays.hpp"
 #include "bindings/initialised.hpp"
 #include "bindings/learning_rates.hpp"
+#include "bindings/metrics.hpp"
 #include "bindings/optimizers.hpp"
 #include "bindings/register.hpp"
 #include "core/checks.hpp"
@@ -79,8 +82,22 @@ BoundTrainer load_trainer(py::handle path, py::handle threads) {
   return BoundTrainer(Trainer::load(file, thread_count));
 }
 
-void save(const BoundTrainer& self, py::handle path) {
+// With what the callbacks of the run at work keep, or else what a loaded trainer has of them.
+void save(BoundTrainer& self, py::handle path, const std::optional<std::string>& text,
+          const std::map<std::string, py::array>& arrays) {
   const std::string file = path_argument(path);
+  if (text) {
+    TrainerExtra extra;
+    extra.text = *text;
+    for (const auto& [name, array] : arrays) {
+      ExtraTensor& tensor = extra.tensors[name];
+      tensor.dtype = array.itemsize() == 4 ? DType::float32 : DType::float64;
+      tensor.shape.assign(array.shape(), array.shape() + array.ndim());
+      const auto* bytes = static_cast<const unsigned char*>(array.data());
+      tensor.bytes.assign(bytes, bytes + array.nbytes());
+    }
+    self.trainer.set_extra(std::move(extra));
+  }
   const py::gil_scoped_release release;
   self.trainer.save(file);
 }
@@ -90,6 +107,19 @@ BoundTrainer trainer_like(const Network& network, const BoundTrainer& like, py::
   TrainerOptions options = like.options;
   options.batch_size = optional_count("Trainer", "batch_size", batch_size);
   return BoundTrainer(Trainer(network, like.loss, like.trainer.optimizer(), options));
+}
+
+// (text, {name: array}), as save takes them.
+py::tuple extra(const BoundTrainer& self) {
+  const TrainerExtra extra = self.trainer.extra();
+  py::dict arrays;
+  for (const auto& [name, tensor] : extra.tensors) {
+    py::array array = new_array(tensor.dtype, {tensor.shape.begin(), tensor.shape.end()});
+    std::copy(tensor.bytes.begin(), tensor.bytes.end(),
+              static_cast<unsigned char*>(array.mutable_data()));
+    arrays[py::str(name)] = array;
+  }
+  return py::make_tuple(extra.text, arrays);
 }
 
 // Whether a signal such as Ctrl-C has come; its Python exception is then set. Called from the
@@ -127,15 +157,28 @@ Stop stop_from(const py::dict& conditions) {
   return stop;
 }
 
-py::dict report_dict(const EpochReport& report) {
+py::dict report_dict(const EpochReport& report, const HeldMetrics& metrics) {
   py::dict result;
   result["epoch"] = report.epoch;
   result["loss"] = report.loss;
   result["validation_loss"] = report.validation_loss;
   result["noise_scale"] = report.noise_scale;
+  result["metrics"] = metric_dict(metrics, report.metrics);
+  result["validation_metrics"] = metric_dict(metrics, report.validation_metrics);
   result["learning_rate"] = report.learning_rate;
   result["rows"] = report.rows;
   result["steps"] = report.steps;
+  result["seconds"] = report.seconds;
+  return result;
+}
+
+py::dict report_dict(const StepReport& report) {
+  py::dict result;
+  result["step"] = report.step;
+  result["epoch"] = report.epoch;
+  result["loss"] = report.loss;
+  result["learning_rate"] = report.learning_rate;
+  result["rows"] = report.rows;
   result["seconds"] = report.seconds;
   return result;
 }
@@ -145,6 +188,9 @@ py::dict history_dict(const History& history) {
   result["loss"] = history.loss;
   result["validation_loss"] = history.validation_loss;
   result["noise_scale"] = history.noise_scale;
+  result["metrics"] = history.metrics;
+  result["validation_metrics"] = history.validation_metrics;
+  result["learning_rate"] = history.learning_rate;
   result["steps"] = history.steps;
   result["seconds"] = history.seconds;
   result["stop_reason"] = name(history.stop_reason);
@@ -153,7 +199,8 @@ py::dict history_dict(const History& history) {
 
 py::dict fit(BoundTrainer& self, py::handle inputs, py::handle targets, py::handle epochs,
              py::handle sample_weight, py::handle validation_inputs, py::handle validation_targets,
-             const py::dict& stop, const py::object& on_epoch) {
+             const py::dict& stop, py::handle metrics, const py::object& on_begin,
+             const py::object& on_epoch, const py::object& on_step, py::handle every_n_steps) {
   constexpr const char* kWhere = "Trainer.fit";
   constexpr const char* kValidation = "Trainer.fit: validation_data";
   FitOptions options;
@@ -164,6 +211,8 @@ py::dict fit(BoundTrainer& self, py::handle inputs, py::handle targets, py::hand
   const auto weights = weights_argument(kWhere, sample_weight);
   options.sample_weight = weights.view;
   options.stop = stop_from(stop);
+  const HeldMetrics held = metrics_argument(kWhere, metrics);
+  options.metrics = held.metrics;
   Held<ConstMatrixView> validation_x;
   Held<Targets> validation_y;
   if (!validation_inputs.is_none()) {
@@ -175,11 +224,29 @@ py::dict fit(BoundTrainer& self, py::handle inputs, py::handle targets, py::hand
   if (!on_epoch.is_none()) {
     options.on_epoch = [&](const EpochReport& report) {
       const py::gil_scoped_acquire acquire;
-      return on_epoch(report_dict(report)).cast<bool>();
+      return on_epoch(report_dict(report, held)).cast<bool>();
+    };
+  }
+  if (!on_begin.is_none()) {
+    options.on_begin = [&] {
+      const py::gil_scoped_acquire acquire;
+      on_begin();
+    };
+  }
+  if (!on_step.is_none()) {
+    options.every_n_steps = integer_argument(kWhere, "every_n_steps", every_n_steps, 1,
+                                             std::numeric_limits<std::size_t>::max());
+    options.on_step = [&](const StepReport& report) {
+      const py::gil_scoped_acquire acquire;
+      return on_step(report_dict(report)).cast<bool>();
     };
   }
   options.interrupted = signal_came;
-  return history_dict(without_gil([&] { return self.trainer.fit(x.view, y.view, options); }));
+  const History history = without_gil([&] { return self.trainer.fit(x.view, y.view, options); });
+  py::dict result = history_dict(history);
+  result["metrics"] = metric_dict(held, history.metrics);
+  result["validation_metrics"] = metric_dict(held, history.validation_metrics);
+  return result;
 }
 
 py::object unfinished_run(const BoundTrainer& self) {
@@ -208,6 +275,22 @@ double step(BoundTrainer& self, py::handle inputs, py::handle targets, py::handl
   const auto y = targets_argument(kWhere, self.loss, self.outputs, targets);
   const auto weights = weights_argument(kWhere, sample_weight);
   return without_gil([&] { return self.trainer.step(x.view, y.view, weights.view, signal_came); });
+}
+
+py::dict evaluate(const BoundTrainer& self, py::handle inputs, py::handle targets,
+                  py::handle metrics, py::handle sample_weight) {
+  constexpr const char* kWhere = "Trainer.evaluate";
+  const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
+  const auto y = targets_argument(kWhere, self.loss, self.outputs, targets);
+  const auto weights = weights_argument(kWhere, sample_weight);
+  const HeldMetrics held = metrics_argument(kWhere, metrics);
+  const auto evaluation = without_gil([&] {
+    return self.trainer.evaluate(x.view, y.view, held.metrics, weights.view, signal_came);
+  });
+  py::dict result;
+  result["loss"] = evaluation.value().loss;
+  result.attr("update")(metric_dict(held, evaluation->metrics));
+  return result;
 }
 
 // (steps, 3): loss, penalty and weight of each step.
@@ -267,7 +350,8 @@ void register_trainer(py::module_& module) {
       .def(py::init(&trainer_like), py::arg("network"), py::arg("like"), py::arg("batch_size"))
       .def(py::init(&load_trainer), py::arg("path"), py::arg("threads"), "The trainer in a file.")
       .def("_fit", &fit, py::arg("X"), py::arg("y"), py::arg("epochs"), py::arg("sample_weight"),
-           py::arg("validation_X"), py::arg("validation_y"), py::arg("stop"), py::arg("on_epoch"))
+           py::arg("validation_X"), py::arg("validation_y"), py::arg("stop"), py::arg("metrics"),
+           py::arg("on_begin"), py::arg("on_epoch"), py::arg("on_step"), py::arg("every_n_steps"))
       .def("run_epoch", &run_epoch, py::arg("X"), py::arg("y"), py::arg("order") = py::none(),
            py::arg("sample_weight") = py::none(),
            R"doc(Run one epoch of minibatches.
@@ -297,6 +381,31 @@ FloatingPointError
 RuntimeError
     If the learning rate's callable raises; as for ``fit``.
 )doc")
+      .def("evaluate", &evaluate, py::arg("X"), py::arg("y"), py::arg("metrics") = py::none(),
+           py::arg("sample_weight") = py::none(),
+           R"doc(Measure the network on some rows, in one pass over them; nothing changes.
+
+Parameters
+----------
+X : array_like of shape (rows, inputs)
+    As for ``fit``.
+y : array_like
+    Class indices of shape (rows,), or targets of shape (rows, outputs).
+metrics : list of str or callable, optional
+    As for ``fit``.
+sample_weight : array_like of shape (rows,), optional
+
+Returns
+-------
+dict
+    ``"loss"``, the mean loss without a penalty, and each metric under its name. The outputs are those
+    of ``network.predict``: dropout is off. Metrics need room for the outputs of all rows.
+
+Raises
+------
+ValueError, TypeError
+    If the arrays do not fit, or a metric does not go with the loss.
+)doc")
       .def("step", &step, py::arg("X"), py::arg("y"), py::arg("sample_weight") = py::none(),
            R"doc(Apply one optimizer step to a single minibatch.
 
@@ -320,26 +429,10 @@ ValueError, TypeError
 FloatingPointError
     If the loss is NaN or infinite, or the update would overflow; nothing changes then.
 )doc")
-      .def("save", &save, py::arg("path"),
-           R"doc(Write the trainer as it stands to one file, replacing it atomically.
-
-The file holds parameters, loss, settings, optimizer and its state, ``epoch`` and ``steps``; saved
-by a callback of ``fit``, the run at work too: its history, the best parameters of ``patience``,
-the position within the epoch. ``Trainer.load`` goes on from there to the same bits. It is a
-safetensors file, of which ``Network.load`` reads the network. ``threads`` and ``last_steps`` are
-left out.
-
-Parameters
-----------
-path : str or path
-
-Raises
-------
-OSError
-    If the file cannot be written; an earlier file stays as it was.
-RuntimeError
-    If the trainer is at work in another thread; save from a callback.
-)doc")
+      .def("_save", &save, py::arg("path"), py::arg("extra_text") = py::none(),
+           py::arg("extra_arrays") = py::dict())
+      .def("_extra", &extra)
+      .def("_end_run", [](BoundTrainer& self) { self.trainer.end_run(); })
       .def(
           "discard_run", [](BoundTrainer& self) { self.trainer.discard_run(); },
           R"doc(Give up the unfinished run of a loaded trainer.

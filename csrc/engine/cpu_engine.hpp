@@ -62,6 +62,9 @@ struct Minibatch {
   Rows rows;
   double total_weight;        ///< by which the rows' weights are divided
   const DropoutKey* dropout;  ///< its layer is not read; null: no units are dropped
+  /// Of T, (rows of the examples, outputs): where the rows' outputs are written, each at its row's
+  /// place; null: nowhere.
+  void* outputs = nullptr;
 };
 
 /// The update of step number `step`, from 1, of this learning rate.

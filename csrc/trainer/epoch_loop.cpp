@@ -11,8 +11,15 @@ namespace descend::trainer {
 
 namespace {
 
-// A step whose noise is measured takes longer: its gradient is written to memory.
-constexpr std::size_t kStepsBetweenMeasurements = 8;
+// A step whose noise is measured takes longer, its gradient being written to memory: so many steps
+// lie between two of them, fewer where an epoch has no room for as many measurements.
+constexpr std::size_t kMeasurements = 8;
+constexpr std::size_t kMostStepsBetween = 8;
+
+std::size_t steps_between_measurements(const EpochPlan& plan) {
+  const std::size_t steps = (plan.rows.count + plan.batch_rows - 1) / plan.batch_rows;
+  return std::clamp<std::size_t>(steps / kMeasurements, 1, kMostStepsBetween);
+}
 
 // What ends the epoch after a step, `steps` of it done.
 std::optional<StopReason> condition_met(const EpochPlan& plan, std::size_t steps) {
@@ -168,6 +175,7 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
   Question question(plan);
   core::MeetingPoint meeting_point(*plan.interrupt, [&question] { return question.interrupted(); });
   std::atomic<bool> overflow{false};
+  const std::size_t between_measurements = steps_between_measurements(plan);
   RatesAhead rates(learning_rate(optimizer), plan.epoch);
   std::size_t measured = 0;
   bool ended = false;
@@ -184,7 +192,7 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
           plan.rows.part(first, std::min(first + plan.batch_rows, plan.rows.count));
       const double weight = engine::weight_sum(plan.examples.weights, rows);
       if (weight == 0.0) continue;
-      const engine::Minibatch batch{plan.examples, rows, weight, plan.dropout};
+      const engine::Minibatch batch{plan.examples, rows, weight, plan.dropout, plan.outputs};
       const engine::Penalty penalty = plan.divide_penalty
                                           ? plan.penalty.times(1.0 / (weight * plan.weight_unit))
                                           : plan.penalty;
@@ -196,7 +204,7 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
       // Taken before the barriers of what follows, read behind them.
       if (penalty.any()) engine.measure_penalty(worker, penalty, theta);
       const bool is_measured =
-          plan.measures_noise && (steps_before + steps) % kStepsBetweenMeasurements == 0;
+          plan.measures_noise && (steps_before + steps) % between_measurements == 0;
       const bool in_memory = is_measured || takes_long(engine, rows.count);
       const auto sums = in_memory ? gradient_in_blocks<T>(engine, worker, pace, batch, theta,
                                                           gradient, is_measured ? noise : nullptr)

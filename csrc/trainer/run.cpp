@@ -24,6 +24,7 @@ struct Task {
   const FitOptions& options;
   const CheckedExamples& examples;
   const CheckedExamples* validation;  // or null
+  Outputs* validation_outputs;        // with metrics; or null
   core::InterruptPoll& interrupt;
 };
 
@@ -38,13 +39,15 @@ class Run {
   History go_on();
 
  private:
-  static RunRecord& begun(State& state, const Stop& stop);
+  static RunRecord& begun(State& state, const Task& task);
   /// Visits the epoch's rows, up to the end or a reason to end.
   void visit_epoch();
   /// Judges the steps of the epoch that has ended, and says so to the caller.
   void finish_epoch();
   void judge(double loss);
   std::optional<double> validate();
+  /// Of the outputs of the rows visited and of the validation.
+  void measure_epoch(EpochReport& report);
   void stop_for(StopReason reason) {
     if (!record_.reason) record_.reason = reason;
   }
@@ -70,22 +73,29 @@ class Run {
   const double seconds_before_ = record_.history.seconds;  // of the run's earlier calls
   const Clock::time_point start_ = Clock::now();
   std::size_t epochs_done_ = 0;
+  engine::Rows visited_{};  // in the last epoch
 };
 
 Run::Run(State& state, const Task& task)
-    : state_(state), task_(task), record_(begun(state, task.options.stop)) {}
+    : state_(state), task_(task), record_(begun(state, task)) {}
 
 // The unfinished run, or another one. Where memory is short, the state keeps what it has.
-RunRecord& Run::begun(State& state, const Stop& stop) {
+RunRecord& Run::begun(State& state, const Task& task) {
   const network::State& network = *state.network();
+  const Stop& stop = task.options.stop;
+  const bool measures = !task.options.metrics.empty();
   const bool goes_on = state.record.has_value();
   RunRecord record;
   if (stop.patience && !(goes_on && state.record->best)) record.best.emplace(network);
   if (stop.parameter_change && !(goes_on && state.record->before)) record.before.emplace(network);
+  if (measures && !(goes_on && state.record->outputs)) {
+    record.outputs.emplace(network, task.examples.rows());
+  }
   if (!goes_on) return state.record.emplace(std::move(record));
   RunRecord& earlier = *state.record;
   if (record.best || !stop.patience) earlier.best = std::move(record.best);
   if (record.before || !stop.parameter_change) earlier.before = std::move(record.before);
+  if (record.outputs || !measures) earlier.outputs = std::move(record.outputs);
   return earlier;
 }
 
@@ -118,6 +128,7 @@ void Run::visit_epoch() {
                                state_.shuffled(task_.examples.rows()), task_.interrupt);
   plan.deadline = deadline();
   plan.measures_noise = state_.options().track_gradient_noise;
+  if (record_.outputs) plan.outputs = record_.outputs->data();
   const std::size_t most_steps =
       stop_.max_steps ? *stop_.max_steps - record_.history.steps : kNever;
   while (!record_.reason && progress.visited < plan.rows.count) {
@@ -132,6 +143,7 @@ void Run::visit_epoch() {
       call_on_step(end.last_loss);
     }
   }
+  visited_ = plan.rows.part(0, std::min(progress.visited, plan.rows.count));
 }
 
 // NaN where no step showed anything.
@@ -150,10 +162,15 @@ void Run::finish_epoch() {
   const double loss = progress.loss_sum / progress.weight_sum;
   judge(loss);
   record_.history.loss.push_back(loss);
+  record_.history.learning_rate.push_back(progress.learning_rate);
   record_.history.steps += progress.steps;
 
-  EpochReport report{state_.epoch(),         loss,          std::nullopt,          std::nullopt,
-                     progress.learning_rate, progress.rows, record_.history.steps, 0.0};
+  EpochReport report{};
+  report.epoch = state_.epoch();
+  report.loss = loss;
+  report.learning_rate = progress.learning_rate;
+  report.rows = progress.rows;
+  report.steps = record_.history.steps;
   if (state_.options().track_gradient_noise) {
     report.noise_scale = noise_scale(progress.noise);
     record_.history.noise_scale.push_back(*report.noise_scale);
@@ -161,6 +178,7 @@ void Run::finish_epoch() {
   if (task_.validation != nullptr && record_.reason != StopReason::interrupted) {
     report.validation_loss = validate();
   }
+  if (record_.outputs && record_.reason != StopReason::interrupted) measure_epoch(report);
   report.seconds = record_.history.seconds = seconds();
   if (record_.reason != StopReason::interrupted) call_on_epoch(report);
 }
@@ -182,7 +200,8 @@ void Run::judge(double loss) {
 
 // The loss on the validation rows; nothing where it is interrupted.
 std::optional<double> Run::validate() {
-  const std::optional<double> loss = state_.mean_loss(*task_.validation, task_.interrupt);
+  const std::optional<double> loss =
+      state_.mean_loss(*task_.validation, task_.validation_outputs, task_.interrupt);
   if (!loss) {
     record_.reason = StopReason::interrupted;
     return std::nullopt;
@@ -192,6 +211,21 @@ std::optional<double> Run::validate() {
     stop_for(StopReason::patience);
   }
   return loss;
+}
+
+void Run::measure_epoch(EpochReport& report) {
+  const State::Callback callback(state_);  // the caller's own metrics are
+  History& history = record_.history;
+  report.metrics =
+      measure(options_.metrics, state_.loss(), *record_.outputs, task_.examples.view(), visited_);
+  for (const auto& [name, value] : report.metrics) history.metrics[name].push_back(value);
+  if (task_.validation_outputs == nullptr) return;
+  const engine::Rows rows{nullptr, 0, task_.validation->rows()};
+  report.validation_metrics = measure(options_.metrics, state_.loss(), *task_.validation_outputs,
+                                      task_.validation->view(), rows);
+  for (const auto& [name, value] : report.validation_metrics) {
+    history.validation_metrics[name].push_back(value);
+  }
 }
 
 std::optional<Clock::time_point> Run::deadline() const {
@@ -224,6 +258,22 @@ void Run::call_on_epoch(const EpochReport& report) {
   if (!options_.on_epoch(report)) stop_for(StopReason::interrupted);
 }
 
+// Those of the run that was saved: its history has a value an epoch, and its unfinished epoch the
+// outputs of the rows visited.
+void check_same_metrics(const RunRecord& record, const std::vector<AnyMetric>& metrics) {
+  std::vector<std::string> names, earlier;
+  for (const AnyMetric& metric : metrics) names.push_back(name_of(metric));
+  for (const auto& [name, values] : record.history.metrics) earlier.push_back(name);
+  std::sort(names.begin(), names.end());
+  const bool has_epochs = !record.history.loss.empty() && !record.reason;
+  const bool same = (!record.epoch || record.outputs.has_value() != metrics.empty()) &&
+                    (!has_epochs || names == earlier);
+  if (same) return;
+  throw invalid(kWhere, ": the run that this trainer was saved in measures ",
+                earlier.empty() ? record.outputs ? "metrics" : "no metrics" : core::listed(earlier),
+                "; ask for the same, or give the run up with discard_run.");
+}
+
 }  // namespace
 
 History fit(State& state, const ConstMatrixView& inputs, const Targets& targets,
@@ -239,6 +289,7 @@ History fit(State& state, const ConstMatrixView& inputs, const Targets& targets,
     throw invalid(kWhere, ": every_n_steps must be at least 1, got 0.");
   }
   validate(options.stop);
+  check_metrics(kWhere, options.metrics, state.loss(), state.network()->layout.layers.back().units);
   core::InterruptPoll interrupt(options.interrupted);
   const engine::CheckOptions check_options{state.options().threads, &interrupt};
   const CheckedExamples examples(kWhere, *state.network(), inputs, targets, state.loss(),
@@ -258,8 +309,18 @@ History fit(State& state, const ConstMatrixView& inputs, const Targets& targets,
                   "; give that run's data, or give the run up "
                   "with discard_run.");
   }
+  if (state.record) check_same_metrics(*state.record, options.metrics);
+  std::optional<Outputs> outputs;
+  if (validation && !options.metrics.empty()) {
+    outputs.emplace(*state.network(), validation->rows());
+  }
   state.reserve(state.batch_rows(examples.rows()));
-  const Task task{options, examples, validation ? &*validation : nullptr, interrupt};
+  if (options.on_begin) {
+    const State::Callback callback(state);
+    options.on_begin();
+  }
+  const Task task{options, examples, validation ? &*validation : nullptr,
+                  outputs ? &*outputs : nullptr, interrupt};
   return Run(state, task).go_on();
 }
 

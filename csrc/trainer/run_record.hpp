@@ -11,6 +11,7 @@
 #include "descend/trainer.hpp"
 #include "network/state.hpp"
 #include "trainer/epoch_loop.hpp"
+#include "trainer/outputs.hpp"
 
 namespace descend::trainer {
 
@@ -55,6 +56,7 @@ struct RunRecord {
   std::optional<OpenEpoch> epoch;      ///< the one at work
   std::optional<BestParameters> best;  ///< with patience
   std::optional<Snapshot> before;      ///< with parameter_change: before the epoch at work
+  std::optional<Outputs> outputs;      ///< with metrics: of the rows visited in the epoch at work
 };
 
 }  // namespace descend::trainer

@@ -73,6 +73,17 @@ double Trainer::step(ConstMatrixView inputs, const Targets& targets, ConstVector
   }
 }
 
+std::optional<Evaluation> Trainer::evaluate(ConstMatrixView inputs, const Targets& targets,
+                                            const std::vector<AnyMetric>& metrics,
+                                            ConstVectorView sample_weight,
+                                            const std::function<bool()>& interrupted) const {
+  try {
+    return state_->evaluate(inputs, targets, metrics, sample_weight, interrupted);
+  } catch (const core::Interrupted&) {
+    return std::nullopt;
+  }
+}
+
 std::vector<StepTerms> Trainer::last_steps() const { return state_->last_steps(); }
 const Optimizer& Trainer::optimizer() const { return state_->optimizer(); }
 void Trainer::set_learning_rate(const LearningRate& learning_rate) {

@@ -28,6 +28,7 @@ constexpr const char* kRunKey = "trainer.run";
 constexpr const char* kEpochKey = "trainer.run.epoch";
 constexpr const char* kBestKey = "trainer.run.best";
 constexpr const char* kBeforeKey = "trainer.run.before";
+constexpr const char* kOutputsKey = "trainer.run.outputs";
 constexpr const char* kExtraPrefix = "trainer.extra.tensor.";
 
 // What is written and read, a line a value; `field` is called with each.
@@ -82,6 +83,14 @@ void visit_lists(History& history, const Field& field) {
   field("trainer.run.loss", history.loss);
   field("trainer.run.validation_loss", history.validation_loss);
   field("trainer.run.noise_scale", history.noise_scale);
+  field("trainer.run.learning_rate", history.learning_rate);
+}
+
+// Such lists under the caller's names, which stand behind these prefixes.
+template <class History, class Field>
+void visit_named_lists(History& history, const Field& field) {
+  field("trainer.run.metric.", history.metrics);
+  field("trainer.run.validation_metric.", history.validation_metrics);
 }
 
 std::string state_key(std::size_t vector) {
@@ -146,14 +155,19 @@ class Writer {
   void put_run(const RunRecord& record) {
     metadata_[kRunKey] = record.reason ? name(*record.reason) : "open";
     visit_record(record, Put{metadata_});
-    visit_lists(record.history, [&](const char* key, const std::vector<double>& list) {
+    const auto put_list = [&](const std::string& key, const std::vector<double>& list) {
       if (!list.empty()) {
         tensors_.push_back({key, DType::float64, {list.size()}, bytes_of(list)});
       }
+    };
+    visit_lists(record.history, put_list);
+    visit_named_lists(record.history, [&](const std::string& prefix, const auto& lists) {
+      for (const auto& [name, list] : lists) put_list(prefix + name, list);
     });
     if (record.epoch) {
       metadata_[kEpochKey] = "open";
       visit_epoch(*record.epoch, Put{metadata_});
+      if (record.outputs) put_outputs(record.outputs->view());
     }
     const network::State& network = *state_.network();
     if (record.best) {
@@ -161,6 +175,15 @@ class Writer {
       record.best->parameters.copy_to(network, put_parameters(kBestKey));
     }
     if (record.before) record.before->copy_to(network, put_parameters(kBeforeKey));
+  }
+
+  void put_outputs(const ConstMatrixView& outputs) {
+    const std::size_t size =
+        outputs.rows() * outputs.columns() * element_size(outputs.element_type());
+    tensors_.push_back({kOutputsKey,
+                        state_.network()->spec.dtype,
+                        {outputs.rows(), outputs.columns()},
+                        {static_cast<const char*>(outputs.data()), size}});
   }
 
   void put_extra(const TrainerExtra& extra) {
@@ -263,16 +286,22 @@ class Reader {
       record.reason = parse_reason(run);
     }
     visit_record(record, Take{metadata_});
-    visit_lists(record.history, [&](const char* key, std::vector<double>& list) {
-      const auto place = file_.tensors().find(key);
-      if (place == file_.tensors().end()) return;
-      const std::vector<std::size_t>& shape = place->second.shape;
-      list.resize(shape.empty() ? 1 : shape[0]);
-      file_.read(take_tensor(key, DType::float64, {list.size()}), list.data());
+    visit_lists(record.history, [&](const std::string& key, std::vector<double>& list) {
+      if (has_tensor(key)) list = take_list(key);
+    });
+    visit_named_lists(record.history, [&](const std::string& prefix, auto& lists) {
+      for (const auto& [key, tensor] : file_.tensors()) {
+        if (key.rfind(prefix, 0) == 0) lists[key.substr(prefix.size())] = take_list(key);
+      }
     });
     if (metadata_.erase(kEpochKey) > 0) {
       visit_epoch(record.epoch.emplace(), Take{metadata_});
       check_progress(record.epoch->progress, record.epoch->rows, steps);
+      if (has_tensor(kOutputsKey)) {
+        const std::size_t rows = record.epoch->rows, units = network.spec.layers.back().units;
+        const auto& tensor = take_tensor(kOutputsKey, network.spec.dtype, {rows, units});
+        file_.read(tensor, record.outputs.emplace(network, rows).data());
+      }
     }
     if (has_tensor(kBestKey)) {
       record.best.emplace(network);
@@ -323,7 +352,14 @@ class Reader {
     if (own != taken_) throw invalid("the file has ", own - taken_, " unknown tensors.");
   }
 
-  bool has_tensor(const char* name) const { return file_.tensors().count(name) > 0; }
+  bool has_tensor(const std::string& name) const { return file_.tensors().count(name) > 0; }
+
+  std::vector<double> take_list(const std::string& name) {
+    const std::vector<std::size_t>& shape = file_.tensors().at(name).shape;
+    std::vector<double> list(shape.empty() ? 1 : shape[0]);
+    file_.read(take_tensor(name, DType::float64, {list.size()}), list.data());
+    return list;
+  }
 
   const network::Tensor& take_tensor(const std::string& name, DType dtype,
                                      const std::vector<std::size_t>& shape) {

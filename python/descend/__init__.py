@@ -24,11 +24,19 @@ from descend._core import (
     optimizers,
 )
 from descend.batch_size import BatchSizeReport, BatchSizeRow, batch_size_report
+from descend.callbacks import (
+    Callback,
+    Checkpoint,
+    CSVLogger,
+    EarlyStopping,
+    LambdaCallback,
+    TensorBoard,
+)
 from descend.history import History
 from descend.layers import Dense, Dropout
 from descend.locations import get_cmake_dir, get_include
 from descend.network import Network
-from descend.progress import EpochReport
+from descend.progress import EpochReport, StepReport
 from descend.splits import k_fold, train_test_split
 from descend.stop import Stop
 from descend.trainer import Trainer
@@ -40,17 +48,24 @@ __all__ = [
     "AdamW",
     "BatchSizeReport",
     "BatchSizeRow",
+    "CSVLogger",
+    "Callback",
+    "Checkpoint",
     "Dense",
     "Dropout",
+    "EarlyStopping",
     "EpochReport",
     "GradientNoise",
     "History",
+    "LambdaCallback",
     "LearningRate",
     "Network",
     "NoiseEstimate",
     "OptimizerState",
     "RMSProp",
+    "StepReport",
     "Stop",
+    "TensorBoard",
     "Trainer",
     "activations",
     "batch_size_report",

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from numbers import Integral
-from typing import TYPE_CHECKING
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
 
-from descend import _core
+from descend import _core, html
+from descend.callbacks.calls import Calls
 from descend.history import History
 from descend.network import Network
-from descend.progress import Progress, watching
+from descend.progress import EpochReport, Progress, watching
 from descend.stop import Stop
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
+
+    from descend.callbacks import Callback
+
+    #: A metric of the caller's own, of raw outputs and targets.
+    Metric = Callable[[NDArray[Any], NDArray[Any]], float]
 
 __all__ = ["Optimizer", "Trainer"]
 
@@ -51,9 +60,11 @@ class Trainer(_core.Trainer):
         scikit-learn does with its ``alpha``.
     track_gradient_noise : bool
         Record the noise scale of the gradient, epoch by epoch, in ``History.noise_scale``. Every
-        eighth step is then measured, which takes some percent of the time; the training stays the
-        same, bit for bit. Needs minibatches of at least 2 rows.
+        eighth step is then measured, or more where an epoch has few; the training stays the same,
+        bit for bit. Needs minibatches of at least 2 rows.
     """
+
+    _calls: Calls | None = None  # of the run at work
 
     def __init__(
         self,
@@ -129,6 +140,25 @@ class Trainer(_core.Trainer):
         record = self._unfinished_run
         return None if record is None else History(**record)
 
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in self._settings().items())
+        return f"Trainer({self._network!r}, {settings})"
+
+    def _repr_html_(self) -> str:
+        layers = " → ".join(str(layer) for layer in (self._network.inputs, *self._network.layers))
+        rows = [("network", layers), *self._settings().items()]
+        done = f"Trainer, {self.epoch} epochs and {self.steps} steps done"
+        return html.table(done, [], rows)
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the constructor's arguments but the network; of the last ones those in use."""
+        names = "loss", "optimizer", "batch_size", "shuffle", "seed"
+        settings = {name: getattr(self, name) for name in names}
+        for name in ("l2", "l1", "divide_penalty"):
+            if value := getattr(self, name):
+                settings[name] = value
+        return settings
+
     def fit(
         self,
         X: ArrayLike,
@@ -137,8 +167,10 @@ class Trainer(_core.Trainer):
         *,
         sample_weight: ArrayLike | None = None,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        metrics: Sequence[str | Metric] | None = None,
         stop: Stop | None = None,
         progress: bool | Progress | None = None,
+        callbacks: Iterable[Callback | Callable[[Trainer, EpochReport], object]] | None = None,
     ) -> History:
         """Train for some epochs, or until a stopping condition is met.
 
@@ -169,12 +201,24 @@ class Trainer(_core.Trainer):
             Weight of each row in the loss, not negative.
         validation_data : (X, y), optional
             Rows whose loss is measured after each epoch.
+        metrics : list of str or callable, optional
+            Measured after each epoch, on the rows visited and on the validation rows: names of
+            ``descend.metrics()``, such as ``"accuracy"`` or ``"top_3_accuracy"``, and callables
+            ``f(outputs, y) -> float`` of the raw outputs (rows, outputs) and the targets (rows,
+            outputs) or class indices (rows,). They cost no second pass: a training row's outputs
+            are those of its own step, from before the update and with dropout, as the loss is, so
+            that they lag behind those of the validation rows. ``sample_weight`` weighs the named
+            ones; a callable sees the rows of some weight. The outputs of all rows are kept in the
+            network's dtype meanwhile.
         stop : Stop, optional
             Conditions that end the run earlier.
         progress : bool or callable, optional
             ``True`` shows a tqdm bar where tqdm is installed and a line an epoch on standard
             error where it is not. A callable is given an `EpochReport` after each epoch and
             ends the run by returning ``False``.
+        callbacks : iterable of Callback, optional
+            Called at the run's beginning, after its steps and epochs, and at its end, in this
+            order: see `Callback`. A function counts as ``on_epoch_end(trainer, report)``.
 
         Returns
         -------
@@ -189,7 +233,7 @@ class Trainer(_core.Trainer):
             If the loss of a step is NaN or infinite, or its update would overflow. That step is
             not applied: parameters, optimizer state and ``steps`` are those of the step before
             (with ``patience``, the best parameters are restored), and ``epoch`` counts the epoch
-            that ended so. An exception of ``progress``, and Ctrl-C, leave the same; the next call
+            that ended so. An exception of a callback, and Ctrl-C, leave the same; the next call
             begins a new epoch.
         RuntimeError
             If the learning rate's callable raises, from what it raised; a result that is no rate
@@ -200,7 +244,9 @@ class Trainer(_core.Trainer):
             raise TypeError(f"Trainer.fit: stop must be a descend.Stop or None, got {stop!r}.")
         # The core refuses any other number of epochs; a bar over it would be drawn first.
         is_count = isinstance(epochs, Integral) and epochs > 0
-        with watching(progress if is_count else None, int(epochs) if is_count else 0) as on_epoch:
+        watched = watching(progress if is_count else None, int(epochs) if is_count else 0)
+        calls = None if callbacks is None else Calls(self, callbacks)
+        with watched as show, _at_work(self, calls):
             record = self._fit(
                 X,
                 y,
@@ -209,9 +255,52 @@ class Trainer(_core.Trainer):
                 validation_X=validation_X,
                 validation_y=validation_y,
                 stop=asdict(stop or Stop()),
-                on_epoch=on_epoch,
+                metrics=metrics,
+                on_begin=calls and calls.begin,
+                on_epoch=calls.epoch_behind(show) if calls else show,
+                on_step=calls.step if calls and calls.every_n_steps else None,
+                every_n_steps=calls.every_n_steps if calls else 0,
             )
-        return History(**record)
+            history = History(**record)
+            if calls is not None:
+                calls.end(history)
+        return history
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the trainer as it stands to one file, replacing it atomically.
+
+        The file holds parameters, loss, settings, optimizer and its state, ``epoch`` and ``steps``;
+        saved by a callback of ``fit``, also the run at work: its history, the best parameters of
+        ``patience``, the position within the epoch, the states of its callbacks. `Trainer.load`
+        goes on from there to the same bits. It is a safetensors file, of which `Network.load` reads
+        the network. ``threads`` and ``last_steps`` are left out.
+
+        Parameters
+        ----------
+        path : str or path
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; an earlier file stays as it was.
+        RuntimeError
+            If the trainer is at work in another thread; save from a callback.
+        """
+        if self._calls is not None and self._calls.thread == get_ident():
+            self._save(path, *self._calls.states())
+        else:
+            self._save(path)
+
+
+@contextmanager
+def _at_work(trainer: Trainer, calls: Calls | None) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if calls is not None:
+            if trainer._calls is calls:
+                trainer._calls = None
+            calls.close()
 
 
 def _pair(

@@ -76,6 +76,46 @@ void test_fit_learns_and_reports_every_epoch() {
   CHECK(network.loss(data.inputs(), data.targets(), ds::Loss::softmax_cross_entropy) < 0.3);
 }
 
+void test_metrics_are_measured_after_every_epoch() {
+  const Data data;
+  ds::Trainer trainer = small_trainer(small_network());
+  ds::CustomMetric rows;
+  rows.name = "rows";
+  rows.compute = [](ds::ConstMatrixView outputs, const ds::Targets& targets) {
+    CHECK(outputs.columns() == 3);
+    CHECK(targets.are_labels());
+    CHECK(targets.rows() == outputs.rows());
+    return static_cast<double>(outputs.rows());
+  };
+  ds::FitOptions fit;
+  fit.epochs = 30;
+  fit.metrics = {ds::MetricKind::accuracy, ds::Metric{ds::MetricKind::top_k_accuracy, 2}, rows};
+  fit.validation_inputs = data.inputs().rows(0, 10);
+  fit.validation_targets = data.targets().rows(0, 10);
+  fit.on_epoch = [](const ds::EpochReport& report) {
+    CHECK(report.metrics.size() == 3);
+    CHECK(report.validation_metrics.at("rows") == 10.0);
+    return true;
+  };
+  const ds::History history = trainer.fit(data.inputs(), data.targets(), fit);
+  CHECK(history.metrics.at("accuracy").size() == 30);
+  CHECK(history.metrics.at("accuracy").back() > 0.8);
+  CHECK(history.metrics.at("top_2_accuracy").back() >= history.metrics.at("accuracy").back());
+  CHECK(history.metrics.at("rows").front() == static_cast<double>(kRows));
+  CHECK(history.learning_rate.size() == 30);
+
+  const auto evaluation =
+      trainer.evaluate(fit.validation_inputs, fit.validation_targets, {ds::MetricKind::accuracy});
+  CHECK(evaluation->loss == history.validation_loss.back());
+  CHECK(evaluation->metrics.at("accuracy") == history.validation_metrics.at("accuracy").back());
+  fit.metrics = {rows, rows};
+  CHECK_THROWS(trainer.fit(data.inputs(), data.targets(), fit), std::invalid_argument,
+               "two metrics are named rows");
+  fit.metrics = {ds::CustomMetric{"nothing", {}}};
+  CHECK_THROWS(trainer.fit(data.inputs(), data.targets(), fit), std::invalid_argument,
+               "no function");
+}
+
 void test_a_run_interrupted_in_its_checks_changes_nothing() {
   // Rows that overlap: long to read, and small.
   constexpr std::size_t kColumns = 4000;
@@ -387,6 +427,7 @@ void test_a_trainer_goes_on_from_another_ones_state() {
 
 int main() {
   test_fit_learns_and_reports_every_epoch();
+  test_metrics_are_measured_after_every_epoch();
   test_a_run_interrupted_in_its_checks_changes_nothing();
   test_the_same_seed_gives_the_same_parameters_on_any_number_of_threads();
   test_step_by_step_is_an_epoch_in_the_given_order();

@@ -14,6 +14,7 @@
 #include "descend/learning_rate.hpp"
 #include "descend/loss.hpp"
 #include "descend/matrix_view.hpp"
+#include "descend/metric.hpp"
 #include "descend/network.hpp"
 #include "descend/optimizer.hpp"
 #include "descend/stop.hpp"
@@ -73,11 +74,13 @@ struct EpochReport {
   std::size_t epoch;  ///< from 1, over the trainer's life
   double loss;
   std::optional<double> validation_loss;
-  std::optional<double> noise_scale;  ///< with track_gradient_noise, as in History
-  double learning_rate;               ///< of the epoch's last step
-  std::size_t rows;                   ///< visited in this epoch
-  std::size_t steps;                  ///< in this run so far
-  double seconds;                     ///< of this run so far
+  std::optional<double> noise_scale;                 ///< with track_gradient_noise, as in History
+  std::map<std::string, double> metrics;             ///< by name, as History has them
+  std::map<std::string, double> validation_metrics;  ///< of the validation rows
+  double learning_rate;                              ///< of the epoch's last step
+  std::size_t rows;                                  ///< visited in this epoch
+  std::size_t steps;                                 ///< in this run so far
+  double seconds;                                    ///< of this run so far
 };
 
 struct FitOptions {
@@ -86,11 +89,18 @@ struct FitOptions {
   ConstVectorView sample_weight{};      ///< empty or (rows), finite, >= 0, not all 0
   ConstMatrixView validation_inputs{};  ///< empty, or (rows, inputs)
   Targets validation_targets{};
-  /// Called after each epoch but an interrupted one; false ends the run as interrupted.
+  /// Computed after each epoch but an interrupted one: from the outputs of the rows visited, each
+  /// from before the update of its step, with dropout, and weighted by sample_weight; and from
+  /// those of the validation rows after the epoch. A CustomMetric is given the rows of some weight,
+  /// and called as on_epoch is. Needs room for the outputs of all rows.
+  std::vector<AnyMetric> metrics{};
+  /// Called once the data have passed the checks, before the first step.
   ///
-  /// This one and on_step are called from the calling thread between two steps, outside every lock.
-  /// They may use the network, read the trainer and set its learning rate; a call that trains
-  /// throws std::runtime_error. An exception of theirs ends the run and is fit's own.
+  /// This one, on_epoch and on_step are called from the calling thread between two steps, outside
+  /// every lock. They may use the network, read the trainer and set its learning rate; a call that
+  /// trains throws std::runtime_error. An exception of theirs ends the run and is fit's own.
+  std::function<void()> on_begin{};
+  /// Called after each epoch but an interrupted one; false ends the run as interrupted.
   std::function<bool(const EpochReport&)> on_epoch{};
   /// Called after each step whose number, Trainer::steps(), is a multiple of every_n_steps, but an
   /// interrupted one; false ends the run, and its epoch, as interrupted.
@@ -106,11 +116,14 @@ struct History {
   std::vector<double> loss;             ///< mean J of each epoch, over the rows visited
   std::vector<double> validation_loss;  ///< J on the validation rows after each epoch
   /// With track_gradient_noise, tr Sigma / |G|^2 of each epoch: the sums of both over every eighth
-  /// step from the first, each from the step's own minibatch as a sample of its rows, unbiased
-  /// (McCandlish et al. 2018, appendix A.1, with minibatches of 1 and batch_size rows). Dropout
-  /// adds to it, the penalty does not. Infinite where the steps show no gradient, NaN where they
-  /// have one row.
+  /// step from the first, or at least 8 where an epoch has fewer than 64, each from the step's own
+  /// minibatch as a sample of its rows, unbiased (McCandlish et al. 2018, appendix A.1, with
+  /// minibatches of 1 and batch_size rows). Dropout adds to it, the penalty does not. Infinite
+  /// where the steps show no gradient, NaN where they have one row.
   std::vector<double> noise_scale;
+  std::map<std::string, std::vector<double>> metrics;             ///< by name, one value an epoch
+  std::map<std::string, std::vector<double>> validation_metrics;  ///< of the validation rows
+  std::vector<double> learning_rate;                              ///< of each epoch's last step
   std::size_t steps = 0;
   double seconds = 0.0;
   StopReason stop_reason = StopReason::epochs;
@@ -127,6 +140,12 @@ struct ExtraTensor {
 struct TrainerExtra {
   std::string text;  ///< UTF-8
   std::map<std::string, ExtraTensor> tensors;
+};
+
+/// What a trained network is worth on some rows.
+struct Evaluation {
+  double loss;                            ///< J, without a penalty
+  std::map<std::string, double> metrics;  ///< by name
 };
 
 /// Trains a network, whose parameters it shares: `network` may be moved or destroyed.
@@ -172,6 +191,13 @@ class Trainer {
   /// Goodfellow, Bengio & Courville (2016).
   double step(ConstMatrixView inputs, const Targets& targets, ConstVectorView sample_weight = {},
               const std::function<bool()>& interrupted = {});
+
+  /// J and metrics of the network's outputs, without dropout, in one pass over the rows; nothing
+  /// where it is interrupted. May be called in a callback.
+  std::optional<Evaluation> evaluate(ConstMatrixView inputs, const Targets& targets,
+                                     const std::vector<AnyMetric>& metrics = {},
+                                     ConstVectorView sample_weight = {},
+                                     const std::function<bool()>& interrupted = {}) const;
 
   /// The steps of the last run_epoch() or step(), in their order; those of an epoch that was
   /// interrupted or ended in an exception up to there.
