@@ -65,6 +65,10 @@ def configuration(index):
     options = {"optimizer": optimizer, "batch_size": batch_size, "seed": index}
     if index % 3 == 0:
         options |= {"l2": 0.01, "l1": 0.001, "divide_penalty": bool(index % 2)}
+    if index % 5 == 1:
+        options |= {"clip_norm": 0.05, "clip_value": [None, 0.02][index % 2]}
+    if index % 4 == 2:
+        options |= {"clip_value": 0.01, "average_decay": 0.9}
     return case, options
 
 
@@ -89,7 +93,10 @@ def digest(case, options, threads):
         )
         for estimate in (noise, *noise.layers):
             numbers += [estimate.variance, *estimate.confidence_interval("squared_norm")]
-    arrays = [part for pair in (*network.parameters(), *gradient) for part in pair]
+    pairs = [*network.parameters(), *gradient]
+    if "average_decay" in options:
+        pairs += trainer.averaged_network.parameters()
+    arrays = [part for pair in pairs for part in pair]
     hashed = hashlib.sha256(np.array(numbers).tobytes())
     for array in (*arrays, network.predict(case.X, threads=threads)):
         hashed.update(array.tobytes())

@@ -157,6 +157,21 @@ def test_a_trainer_that_was_saved_goes_on_tracking(tmp_path):
     assert loaded.fit(CASE.X, CASE.y, epochs=2).noise_scale == expected.noise_scale
 
 
+def test_clipping_comes_behind_the_measurement():
+    plain = trainer(batch_size=8, optimizer=ds.SGD(1e-30), track_gradient_noise=True)
+    options = {"clip_norm": 1e-3, "clip_value": 1e-3, "l2": 10.0}
+    clipped = trainer(batch_size=8, optimizer=ds.SGD(1e-30), track_gradient_noise=True, **options)
+    scales = [run.fit(CASE.X, CASE.y).noise_scale for run in (plain, clipped)]
+    assert same_bits(scales[0], scales[1])
+
+
+def test_batches_of_ones_own_are_measured_too():
+    run = trainer(optimizer=ds.SGD(1e-30), track_gradient_noise=True)
+    batches = [(CASE.X[first : first + 9], CASE.y[first : first + 9]) for first in range(0, 90, 9)]
+    expected = scale_of_minibatches(CASE, [(0, 9), (72, 9)])
+    assert run.fit(batches).noise_scale == pytest.approx([expected], rel=1e-9)
+
+
 def test_errors_say_what_came():
     with pytest.raises(ValueError, match=r"Trainer: track_gradient_noise needs .* got 1"):
         trainer(batch_size=1, track_gradient_noise=True)

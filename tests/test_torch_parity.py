@@ -129,6 +129,29 @@ def test_trajectories_agree_over_dozens_of_steps(name, batch_size):
     assert_layers_close(network.parameters(), parameters, 1e-8, "trajectory")
 
 
+@pytest.mark.parametrize("clipping", ["norm", "value"])
+def test_clipped_trajectories_agree(clipping):
+    case = problem(mlp(10, 20, 17, 3), "softmax_cross_entropy", 64, seed=5, as_labels=True)
+    network = case.architecture.network()
+    twin = Twin(case.architecture, network.parameters())
+    parts = [part for pair in twin.parameters for part in pair]
+    theirs = torch.optim.SGD(parts, lr=0.5, momentum=0.9)
+    most = {"norm": 0.05, "value": 0.002}[clipping]
+    clip = getattr(torch.nn.utils, f"clip_grad_{clipping}_")
+    options = {"optimizer": ds.SGD(0.5, momentum=0.9), f"clip_{clipping}": most}
+    trainer = ds.Trainer(network, loss=case.loss, **options)
+    for _ in range(48):
+        trainer.step(case.X, case.y)
+        theirs.zero_grad()
+        twin.loss(case.X, case.y, case.loss).backward()
+        clip(parts, most)
+        theirs.step()
+    parameters = [[part.detach().numpy() for part in pair] for pair in twin.parameters]
+    # PyTorch adds 1e-6 to the norm.
+    rtol = {"norm": 1e-3, "value": 1e-8}[clipping]
+    assert_layers_close(network.parameters(), parameters, rtol, "trajectory")
+
+
 SCHEDULERS = torch.optim.lr_scheduler
 SCHEDULES = {
     "step": (ds.schedules.step(0.1, 7, 0.3), SCHEDULERS.StepLR, {"step_size": 7, "gamma": 0.3}),

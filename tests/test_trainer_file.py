@@ -31,7 +31,8 @@ def trainer(**options):
 def everything(run):
     """Return what the steps of a trainer depend on and lead to."""
     state = run.optimizer_state
-    return [run.network.parameters(), state.vectors, [run.epoch, run.steps, state.step]]
+    average = [] if run.average_decay is None else run.averaged_network.parameters()
+    return [run.network.parameters(), state.vectors, [run.epoch, run.steps, state.step], average]
 
 
 def output_sum(outputs, y):
@@ -65,15 +66,21 @@ def saved_within_a_run(path, epochs=3, metrics=None, **options):
     batch_size=st.sampled_from([1, 3, 16, None]),
     shuffle=st.booleans(),
     seed=st.integers(0, 2**64 - 1),
-    penalty=st.sampled_from([{}, {"l2": 0.1, "l1": 1 / 3, "divide_penalty": True}]),
+    rules=st.sampled_from(
+        [
+            {},
+            {"l2": 0.1, "l1": 1 / 3, "divide_penalty": True},
+            {"clip_norm": 1 / 3, "clip_value": 0.1, "average_decay": 0.7},
+        ]
+    ),
     epochs=st.integers(0, 2),
     threads=st.sampled_from([1, 3]),
 )
 def test_a_trainer_comes_back_and_goes_on_to_the_same_bits(
-    folder, case, optimizer, batch_size, shuffle, seed, penalty, epochs, threads
+    folder, case, optimizer, batch_size, shuffle, seed, rules, epochs, threads
 ):
     path = folder / "round-trip.safetensors"
-    settings = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed, **penalty}
+    settings = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed, **rules}
     run = ds.Trainer(case.architecture.network(), case.loss, optimizer, threads=1, **settings)
     data = case.X, case.y
     with contextlib.suppress(FloatingPointError):
@@ -138,13 +145,23 @@ def test_a_schedule_goes_on_where_it_was(folder, schedule):
     assert same_bits(everything(loaded), everything(whole))
 
 
-def test_a_function_of_the_step_is_not_written_and_the_file_stays(folder):
-    path = folder / "function.safetensors"
-    trainer().save(path)
-    before = path.read_bytes()
-    with pytest.raises(ValueError, match=r"Trainer.save.*a function cannot be written down"):
-        trainer(optimizer=ds.SGD(lambda step: 0.1 / step)).save(path)
-    assert path.read_bytes() == before
+def test_a_learning_rate_that_is_a_callable_is_given_again(folder):
+    def rate(step):
+        return 0.1 / step
+
+    path = folder / "callable.safetensors"
+    run = trainer(optimizer=ds.SGD(rate))
+    run.step(CASE.X, CASE.y)
+    run.save(path)
+    with pytest.raises(ValueError, match=r"learning rate is a function, .*give it again"):
+        ds.Trainer.load(path)
+    with pytest.raises(TypeError, match=r"Trainer.load: learning_rate"):
+        ds.Trainer.load(path, learning_rate="fast")
+    loaded = ds.Trainer.load(path, learning_rate=rate)
+    assert loaded.learning_rate is rate
+    assert loaded.step(CASE.X, CASE.y) == run.step(CASE.X, CASE.y)
+    assert same_bits(everything(loaded), everything(run))
+    assert ds.Trainer.load(path, learning_rate=0.5).learning_rate == 0.5
 
 
 @pytest.mark.parametrize("threads", [1, 2])

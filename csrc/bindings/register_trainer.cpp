@@ -53,10 +53,22 @@ namespace {
 
 using core::text;
 
+constexpr const char* kFit = "Trainer.fit";
+
+std::string type_name(py::handle value) {
+  return py::type::of(value).attr("__name__").cast<std::string>();
+}
+
+std::optional<double> optional_number(const char* where, const char* what, py::handle value) {
+  if (value.is_none()) return std::nullopt;
+  return number_argument(where, what, value);
+}
+
 BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::handle optimizer_value,
                           py::handle batch_size, py::handle shuffle, py::handle seed,
                           py::handle threads, py::handle l2, py::handle l1,
-                          py::handle divide_penalty, py::handle track_gradient_noise) {
+                          py::handle divide_penalty, py::handle clip_norm, py::handle clip_value,
+                          py::handle average_decay, py::handle track_gradient_noise) {
   constexpr const char* kWhere = "Trainer";
   const std::string loss_name = name_argument(kWhere, "loss", loss_value);
   const Loss loss = prefixed(kWhere, [&] { return parse_loss(loss_name); });
@@ -70,16 +82,23 @@ BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::han
   options.l2 = number_argument(kWhere, "l2", l2);
   options.l1 = number_argument(kWhere, "l1", l1);
   options.divide_penalty = flag_argument(kWhere, "divide_penalty", divide_penalty);
+  options.clip_norm = optional_number(kWhere, "clip_norm", clip_norm);
+  options.clip_value = optional_number(kWhere, "clip_value", clip_value);
+  options.average_decay = optional_number(kWhere, "average_decay", average_decay);
   options.track_gradient_noise =
       flag_argument(kWhere, "track_gradient_noise", track_gradient_noise);
   return BoundTrainer(Trainer(network, loss, optimizer, options));
 }
 
-BoundTrainer load_trainer(py::handle path, py::handle threads) {
+BoundTrainer load_trainer(py::handle path, py::handle threads, py::handle learning_rate) {
   const std::string file = path_argument(path);
   const int thread_count = threads_argument("Trainer.load", threads);
+  std::optional<LearningRate> rate;
+  if (!learning_rate.is_none()) {
+    rate = learning_rate_argument("Trainer.load", "learning_rate", learning_rate);
+  }
   const py::gil_scoped_release release;
-  return BoundTrainer(Trainer::load(file, thread_count));
+  return BoundTrainer(Trainer::load(file, thread_count, rate));
 }
 
 // With what the callbacks of the run at work keep, or else what a loaded trainer has of them.
@@ -140,19 +159,16 @@ auto without_gil(const Work& work) {
   return result;
 }
 
-std::optional<double> optional_number(const py::dict& stop, const char* key) {
-  const py::object value = stop[key];
-  if (value.is_none()) return std::nullopt;
-  return number_argument("Stop", key, value);
-}
-
 Stop stop_from(const py::dict& conditions) {
   Stop stop;
+  const auto number = [&](const char* key) {
+    return optional_number("Stop", key, conditions[key]);
+  };
   stop.max_steps = optional_count("Stop", "max_steps", conditions["max_steps"]);
-  stop.parameter_change = optional_number(conditions, "parameter_change");
-  stop.loss_change = optional_number(conditions, "loss_change");
-  stop.target_loss = optional_number(conditions, "target_loss");
-  stop.seconds = optional_number(conditions, "seconds");
+  stop.parameter_change = number("parameter_change");
+  stop.loss_change = number("loss_change");
+  stop.target_loss = number("target_loss");
+  stop.seconds = number("seconds");
   stop.patience = optional_count("Stop", "patience", conditions["patience"]);
   return stop;
 }
@@ -197,56 +213,126 @@ py::dict history_dict(const History& history) {
   return result;
 }
 
-py::dict fit(BoundTrainer& self, py::handle inputs, py::handle targets, py::handle epochs,
-             py::handle sample_weight, py::handle validation_inputs, py::handle validation_targets,
-             const py::dict& stop, py::handle metrics, const py::object& on_begin,
-             const py::object& on_epoch, const py::object& on_step, py::handle every_n_steps) {
-  constexpr const char* kWhere = "Trainer.fit";
-  constexpr const char* kValidation = "Trainer.fit: validation_data";
+// What fit is asked for besides the rows or batches; the options hold references to all of it.
+class FitCall {
+ public:
+  FitCall(const BoundTrainer& self, const py::dict& asked)
+      : metrics_(metrics_argument(kFit, asked["metrics"])),
+        on_begin_(asked["on_begin"]),
+        on_epoch_(asked["on_epoch"]),
+        on_step_(asked["on_step"]) {
+    constexpr const char* kValidation = "Trainer.fit: validation_data";
+    constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();
+    options.epochs = integer_argument(kFit, "epochs", asked["epochs"], 0, kMost);
+    options.stop = stop_from(asked["stop"]);
+    options.metrics = metrics_.metrics;
+    if (!asked["validation_X"].is_none()) {
+      validation_x_ = matrix_argument(kValidation, "X", "(rows, inputs)", asked["validation_X"]);
+      validation_y_ = targets_argument(kValidation, self.loss, self.outputs, asked["validation_y"]);
+      options.validation_inputs = validation_x_.view;
+      options.validation_targets = validation_y_.view;
+    }
+    if (!on_begin_.is_none()) {
+      options.on_begin = [this] {
+        const py::gil_scoped_acquire acquire;
+        on_begin_();
+      };
+    }
+    if (!on_epoch_.is_none()) {
+      options.on_epoch = [this](const EpochReport& report) {
+        const py::gil_scoped_acquire acquire;
+        return on_epoch_(report_dict(report, metrics_)).cast<bool>();
+      };
+    }
+    if (!on_step_.is_none()) {
+      options.every_n_steps =
+          integer_argument(kFit, "every_n_steps", asked["every_n_steps"], 1, kMost);
+      options.on_step = [this](const StepReport& report) {
+        const py::gil_scoped_acquire acquire;
+        return on_step_(report_dict(report)).cast<bool>();
+      };
+    }
+    options.interrupted = signal_came;
+  }
+  FitCall(const FitCall&) = delete;
+  FitCall& operator=(const FitCall&) = delete;
+
+  py::dict result(const History& history) const {
+    py::dict result = history_dict(history);
+    result["metrics"] = metric_dict(metrics_, history.metrics);
+    result["validation_metrics"] = metric_dict(metrics_, history.validation_metrics);
+    return result;
+  }
+
   FitOptions options;
-  options.epochs =
-      integer_argument(kWhere, "epochs", epochs, 0, std::numeric_limits<std::size_t>::max());
-  const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
-  const auto y = targets_argument(kWhere, self.loss, self.outputs, targets);
-  const auto weights = weights_argument(kWhere, sample_weight);
-  options.sample_weight = weights.view;
-  options.stop = stop_from(stop);
-  const HeldMetrics held = metrics_argument(kWhere, metrics);
-  options.metrics = held.metrics;
-  Held<ConstMatrixView> validation_x;
-  Held<Targets> validation_y;
-  if (!validation_inputs.is_none()) {
-    validation_x = matrix_argument(kValidation, "X", "(rows, inputs)", validation_inputs);
-    validation_y = targets_argument(kValidation, self.loss, self.outputs, validation_targets);
-    options.validation_inputs = validation_x.view;
-    options.validation_targets = validation_y.view;
+
+ private:
+  const HeldMetrics metrics_;
+  Held<ConstMatrixView> validation_x_;
+  Held<Targets> validation_y_;
+  const py::object on_begin_, on_epoch_, on_step_;
+};
+
+py::dict fit(BoundTrainer& self, py::handle inputs, py::handle targets, py::handle sample_weight,
+             const py::dict& asked) {
+  const auto x = matrix_argument(kFit, "X", "(rows, inputs)", inputs);
+  const auto y = targets_argument(kFit, self.loss, self.outputs, targets);
+  const auto weights = weights_argument(kFit, sample_weight);
+  FitCall call(self, asked);
+  call.options.sample_weight = weights.view;
+  return call.result(without_gil([&] { return self.trainer.fit(x.view, y.view, call.options); }));
+}
+
+// The batches that an iterator gives, (X, y) or (X, y, sample_weight); each lives until the next.
+class PythonBatches {
+ public:
+  PythonBatches(const BoundTrainer& self, py::object begin)
+      : self_(self), begin_(std::move(begin)) {}
+
+  void begin() {
+    const py::gil_scoped_acquire acquire;
+    iterator_ = begin_();
+    number_ = 0;
   }
-  if (!on_epoch.is_none()) {
-    options.on_epoch = [&](const EpochReport& report) {
-      const py::gil_scoped_acquire acquire;
-      return on_epoch(report_dict(report, held)).cast<bool>();
-    };
+
+  bool next(Batch& batch) {
+    const py::gil_scoped_acquire acquire;
+    const py::object item = py::reinterpret_steal<py::object>(PyIter_Next(iterator_.ptr()));
+    if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+    if (!item) return false;
+    const std::string where = text(kFit, ": batch ", number_++);
+    const bool is_pair = py::isinstance<py::tuple>(item) || py::isinstance<py::list>(item);
+    const std::size_t parts = is_pair ? py::len(item) : 0;
+    if (parts != 2 && parts != 3) {
+      throw py::type_error(text(where, ": expected (X, y) or (X, y, sample_weight), got ",
+                                is_pair ? text(parts, " elements") : type_name(item), "."));
+    }
+    const auto part = [&](std::size_t i) { return py::object(item[py::int_(i)]); };
+    x_ = matrix_argument(where.c_str(), "X", "(rows, inputs)", part(0));
+    y_ = targets_argument(where.c_str(), self_.loss, self_.outputs, part(1));
+    weights_ = weights_argument(where.c_str(), parts == 3 ? part(2) : py::none());
+    batch = {x_.view, y_.view, weights_.view};
+    return true;
   }
-  if (!on_begin.is_none()) {
-    options.on_begin = [&] {
-      const py::gil_scoped_acquire acquire;
-      on_begin();
-    };
-  }
-  if (!on_step.is_none()) {
-    options.every_n_steps = integer_argument(kWhere, "every_n_steps", every_n_steps, 1,
-                                             std::numeric_limits<std::size_t>::max());
-    options.on_step = [&](const StepReport& report) {
-      const py::gil_scoped_acquire acquire;
-      return on_step(report_dict(report)).cast<bool>();
-    };
-  }
-  options.interrupted = signal_came;
-  const History history = without_gil([&] { return self.trainer.fit(x.view, y.view, options); });
-  py::dict result = history_dict(history);
-  result["metrics"] = metric_dict(held, history.metrics);
-  result["validation_metrics"] = metric_dict(held, history.validation_metrics);
-  return result;
+
+ private:
+  const BoundTrainer& self_;
+  const py::object begin_;
+  py::object iterator_;
+  std::size_t number_ = 0;
+  Held<ConstMatrixView> x_;
+  Held<Targets> y_;
+  Held<ConstVectorView> weights_;
+};
+
+py::dict fit_batches(BoundTrainer& self, py::object begin, const py::dict& asked) {
+  PythonBatches batches(self, std::move(begin));
+  FitCall call(self, asked);
+  const BatchSource source = [&batches]() -> NextBatch {
+    batches.begin();
+    return [&batches](Batch& batch) { return batches.next(batch); };
+  };
+  return call.result(without_gil([&] { return self.trainer.fit(source, call.options); }));
 }
 
 py::object unfinished_run(const BoundTrainer& self) {
@@ -346,12 +432,13 @@ void register_trainer(py::module_& module) {
                            "Trains a network: minibatches, epochs, stopping conditions.")
       .def(py::init(&make_trainer), py::arg("network"), py::arg("loss"), py::arg("optimizer"),
            py::arg("batch_size"), py::arg("shuffle"), py::arg("seed"), py::arg("threads"),
-           py::arg("l2"), py::arg("l1"), py::arg("divide_penalty"), py::arg("track_gradient_noise"))
+           py::arg("l2"), py::arg("l1"), py::arg("divide_penalty"), py::arg("clip_norm"),
+           py::arg("clip_value"), py::arg("average_decay"), py::arg("track_gradient_noise"))
       .def(py::init(&trainer_like), py::arg("network"), py::arg("like"), py::arg("batch_size"))
-      .def(py::init(&load_trainer), py::arg("path"), py::arg("threads"), "The trainer in a file.")
-      .def("_fit", &fit, py::arg("X"), py::arg("y"), py::arg("epochs"), py::arg("sample_weight"),
-           py::arg("validation_X"), py::arg("validation_y"), py::arg("stop"), py::arg("metrics"),
-           py::arg("on_begin"), py::arg("on_epoch"), py::arg("on_step"), py::arg("every_n_steps"))
+      .def(py::init(&load_trainer), py::arg("path"), py::arg("threads"), py::arg("learning_rate"),
+           "The trainer in a file.")
+      .def("_fit", &fit, py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::arg("asked"))
+      .def("_fit_batches", &fit_batches, py::arg("begin"), py::arg("asked"))
       .def("run_epoch", &run_epoch, py::arg("X"), py::arg("y"), py::arg("order") = py::none(),
            py::arg("sample_weight") = py::none(),
            R"doc(Run one epoch of minibatches.
@@ -490,6 +577,17 @@ the penalty beside it, and the rows' sum of weights.
           "track_gradient_noise",
           [](const BoundTrainer& self) { return self.options.track_gradient_noise; },
           "Whether ``fit`` records the noise scale of the gradient.")
+      .def_property_readonly(
+          "clip_norm", [](const BoundTrainer& self) { return self.options.clip_norm; },
+          "The largest norm that a step's gradient may have; None: any.")
+      .def_property_readonly(
+          "clip_value", [](const BoundTrainer& self) { return self.options.clip_value; },
+          "The largest magnitude that an element of a step's gradient may have; None: any.")
+      .def_property_readonly(
+          "average_decay", [](const BoundTrainer& self) { return self.options.average_decay; },
+          "The decay of the parameters' moving average; None: none is kept.")
+      .def("_averaged_network",
+           [](const BoundTrainer& self) { return self.trainer.averaged_network(); })
       .def_property_readonly(
           "batch_size", [](const BoundTrainer& self) { return self.options.batch_size; },
           "Rows a step; None: all of them.")

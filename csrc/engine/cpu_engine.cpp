@@ -1,6 +1,8 @@
 #include "engine/cpu_engine.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "kernels/dispatch.hpp"
 
@@ -57,7 +59,7 @@ constexpr std::size_t kRowBlocks = 4;
 constexpr double kLeastRowBlockFlops = 1e6;
 
 // Pieces a worker has room for: a gradient, copies of theta and the state, and two sums over rows.
-constexpr std::size_t kScratchPieces = 6;
+constexpr std::size_t kScratchPieces = 4 + kernels::kMostStates;
 
 template <class T>
 constexpr std::size_t kPieceSize = kPieceRows * kernels::kPanel<T>;
@@ -65,8 +67,8 @@ constexpr std::size_t kPieceSize = kPieceRows * kernels::kPanel<T>;
 // Rows whose norms are taken at a time.
 constexpr std::size_t kNormRows = 64;
 
-// Weights whose penalty is summed at a time.
-constexpr std::size_t kWeightBlock = 4096;
+// Parameters whose penalty, or the squares of whose gradient, are summed at a time.
+constexpr std::size_t kBlock = 4096;
 
 template <class T>
 void draw_mask(const Minibatch& batch, std::size_t layer, double rate, const Rows& rows,
@@ -80,13 +82,13 @@ void draw_mask(const Minibatch& batch, std::size_t layer, double rate, const Row
 
 template <class T>
 Update<T> prepare_update(const Optimizer& optimizer, double learning_rate, std::uint64_t step,
-                         T* theta, T* const (&state)[2], const Penalty& penalty) {
+                         const Vectors<T>& vectors, const Penalty& penalty, double clip_value) {
   const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
   const void* hyperparameters =
       std::visit([](const auto& rule) -> const void* { return &rule; }, optimizer);
   const std::size_t rule = optimizer.index();
-  return {rule,  hyperparameters,      kernels.prepare[rule](hyperparameters, learning_rate, step),
-          theta, {state[0], state[1]}, penalty};
+  return {rule,    hyperparameters, kernels.prepare[rule](hyperparameters, learning_rate, step),
+          vectors, penalty,         clip_value};
 }
 
 template <class T>
@@ -130,11 +132,16 @@ CpuEngine<T>::CpuEngine(const NetworkSpec& spec, const ParameterLayout& layout, 
   row_sums_ = core::AlignedBuffer<T>(static_cast<std::size_t>(workers) * row_sums_size_);
   for (const LayerLayout& place : layout.layers) {
     const std::size_t size = kernels::paneled_size<T>(place.inputs, place.units);
-    for (std::size_t begin = 0; begin < size; begin += kWeightBlock) {
-      weight_blocks_.push_back({place.weights + begin, std::min(kWeightBlock, size - begin)});
+    for (std::size_t begin = 0; begin < size; begin += kBlock) {
+      blocks_.push_back({place.weights + begin, std::min(kBlock, size - begin), false});
+    }
+    const std::size_t biases = kernels::padded<T>(place.units);
+    for (std::size_t begin = 0; begin < biases; begin += kBlock) {
+      blocks_.push_back({place.bias + begin, std::min(kBlock, biases - begin), true});
     }
   }
-  penalties_ = core::AlignedBuffer<double>(weight_blocks_.size());
+  penalties_ = core::AlignedBuffer<double>(blocks_.size());
+  squared_norms_ = core::AlignedBuffer<double>(blocks_.size());
   share_out(workers);
 }
 
@@ -264,9 +271,10 @@ void CpuEngine<T>::row_gradient_norms(const core::Worker& worker, const Minibatc
 template <class T>
 void CpuEngine<T>::measure_penalty(const core::Worker& worker, const Penalty& penalty,
                                    const T* theta) {
-  const core::Share share = worker.share(weight_blocks_.size());
+  const core::Share share = worker.share(blocks_.size());
   for (std::size_t i = share.begin; i < share.end; ++i) {
-    const WeightBlock& block = weight_blocks_[i];
+    const Block& block = blocks_[i];
+    if (block.is_bias) continue;
     penalties_.data()[i] =
         kernels_.penalty(block.size, theta + block.offset, penalty.l2, penalty.l1);
   }
@@ -275,8 +283,32 @@ void CpuEngine<T>::measure_penalty(const core::Worker& worker, const Penalty& pe
 template <class T>
 double CpuEngine<T>::penalty_sum() const {
   double sum = 0.0;
-  for (std::size_t i = 0; i < weight_blocks_.size(); ++i) sum += penalties_.data()[i];
+  for (std::size_t i = 0; i < blocks_.size(); ++i) sum += penalties_.data()[i];
   return sum;
+}
+
+template <class T>
+double CpuEngine<T>::clip_gradient(const core::Worker& worker, double most_norm, T* gradient,
+                                   Update<T>& update) {
+  const core::Share share = worker.share(blocks_.size());
+  for (std::size_t i = share.begin; i < share.end; ++i) {
+    const Block& block = blocks_[i];
+    T* const own = gradient + block.offset;
+    add_penalty_gradient(update, block.is_bias, block.size, update.vectors.theta + block.offset,
+                         own);
+    const bool finite = kernels_.all_finite(block.size, own);
+    clip(update, block.size, own);
+    squared_norms_.data()[i] =
+        finite ? kernels_.squared_norm(block.size, own) : std::numeric_limits<double>::quiet_NaN();
+  }
+  worker.wait();
+  double sum = 0.0;
+  for (std::size_t i = 0; i < blocks_.size(); ++i) sum += squared_norms_.data()[i];
+  const double norm = std::sqrt(sum);
+  update.penalty = {};
+  update.clip_value = Clipping{}.value;
+  if (norm > most_norm) update.gradient_scale = most_norm / norm;
+  return norm;
 }
 
 template <class T>
@@ -565,10 +597,10 @@ void CpuEngine<T>::add_up(const Piece& piece, const Minibatch& batch, const core
                                            sums,
                                            {}};
   if (read_next != nullptr) {
-    const T* const theta = read_next->theta + piece.offset;
+    const T* const theta = read_next->vectors.theta + piece.offset;
     product.read_next[0] = theta;
     for (int i = 0; i < 2; ++i) {
-      const T* const state = read_next->state[i];
+      const T* const state = read_next->vectors.state[i];
       product.read_next[i + 1] = state == nullptr ? theta : state + piece.offset;
     }
   }
@@ -613,33 +645,56 @@ void CpuEngine<T>::piece_gradient(const core::Worker& worker, const Piece& piece
            accumulate ? kernels::Sums::go_on : kernels::Sums::replace, read_next);
     return;
   }
-  T* const sum = accumulate ? scratch(worker, 4) : gradient;
-  add_up_blocks(worker, piece, batch, 0, kRowBlocks, sum, scratch(worker, 5));
+  T* const sum = accumulate ? scratch(worker, 2 + kernels::kMostStates) : gradient;
+  add_up_blocks(worker, piece, batch, 0, kRowBlocks, sum,
+                scratch(worker, 3 + kernels::kMostStates));
   if (accumulate) kernels_.add(piece.size, gradient, sum, gradient);
 }
 
 template <class T>
-void CpuEngine<T>::apply(const Update<T>& update, const Piece& piece, T* gradient, T* theta,
-                         T* const (&state)[2]) const {
-  if (update.penalty.any() && !piece.is_bias) {
-    kernels_.add_penalty_gradient(piece.size, theta, static_cast<T>(update.penalty.l2),
-                                  static_cast<T>(update.penalty.l1), gradient);
+void CpuEngine<T>::add_penalty_gradient(const Update<T>& update, bool is_bias, std::size_t size,
+                                        const T* theta, T* gradient) const {
+  if (!update.penalty.any() || is_bias) return;
+  kernels_.add_penalty_gradient(size, theta, static_cast<T>(update.penalty.l2),
+                                static_cast<T>(update.penalty.l1), gradient);
+}
+
+template <class T>
+void CpuEngine<T>::clip(const Update<T>& update, std::size_t size, T* gradient) const {
+  if (std::isfinite(update.clip_value)) {
+    kernels_.clip(size, static_cast<T>(update.clip_value), gradient);
   }
+  if (update.gradient_scale != 1.0) {
+    kernels_.scale(size, static_cast<T>(update.gradient_scale), gradient);
+  }
+}
+
+template <class T>
+void CpuEngine<T>::step(const Update<T>& update, const Piece& piece, const T* gradient, T* theta,
+                        T* const (&state)[kernels::kMostStates]) const {
   kernels_.update[update.rule]({update.hyperparameters,
                                 update.scalars,
                                 !piece.is_bias,
                                 piece.size,
                                 theta,
                                 gradient,
-                                {state[0], state[1]}});
+                                {state[0], state[1], state[2]}});
 }
 
 template <class T>
 void CpuEngine<T>::apply(const Update<T>& update, const Piece& piece, T* gradient) const {
+  const Vectors<T>& vectors = update.vectors;
   const auto state = [&](int i) {
-    return update.state[i] == nullptr ? nullptr : update.state[i] + piece.offset;
+    return vectors.state[i] == nullptr ? nullptr : vectors.state[i] + piece.offset;
   };
-  apply(update, piece, gradient, update.theta + piece.offset, {state(0), state(1)});
+  T* const theta = vectors.theta + piece.offset;
+  add_penalty_gradient(update, piece.is_bias, piece.size, theta, gradient);
+  clip(update, piece.size, gradient);
+  step(update, piece, gradient, theta, {state(0), state(1), state(2)});
+  if (vectors.average == nullptr) return;
+  kernels_.move_average(piece.size, theta, static_cast<T>(vectors.average_decay),
+                        static_cast<T>(1.0 - vectors.average_decay),
+                        vectors.average + piece.offset);
 }
 
 template <class T>
@@ -695,15 +750,18 @@ bool CpuEngine<T>::update_stays_finite(const core::Worker& worker, const Minibat
       piece_gradient(worker, piece, batch, piece_of_gradient, false, nullptr);
     }
     T* const theta = scratch(worker, 1);
-    std::copy_n(update.theta + piece.offset, piece.size, theta);
-    T* state[2] = {nullptr, nullptr};
-    for (std::size_t i = 0; i < 2; ++i) {
-      if (update.state[i] == nullptr) continue;
+    std::copy_n(update.vectors.theta + piece.offset, piece.size, theta);
+    T* state[kernels::kMostStates] = {};
+    for (std::size_t i = 0; i < kernels::kMostStates; ++i) {
+      if (update.vectors.state[i] == nullptr) continue;
       state[i] = scratch(worker, 2 + i);
-      std::copy_n(update.state[i] + piece.offset, piece.size, state[i]);
+      std::copy_n(update.vectors.state[i] + piece.offset, piece.size, state[i]);
     }
-    apply(update, piece, piece_of_gradient, theta, state);
-    for (const T* updated : {theta, state[0], state[1]}) {
+    add_penalty_gradient(update, piece.is_bias, piece.size, theta, piece_of_gradient);
+    finite = finite && kernels_.all_finite(piece.size, piece_of_gradient);
+    clip(update, piece.size, piece_of_gradient);
+    step(update, piece, piece_of_gradient, theta, state);
+    for (const T* updated : {theta, state[0], state[1], state[2]}) {
       finite = finite && (updated == nullptr || kernels_.all_finite(piece.size, updated));
     }
   });
@@ -714,7 +772,8 @@ template <class T>
 void CpuEngine<T>::update(const core::Worker& worker, const Minibatch& batch,
                           const Update<T>& update) {
   T* const gradient = scratch(worker, 0);
-  const std::size_t vectors = 1 + (update.state[0] != nullptr) + (update.state[1] != nullptr);
+  std::size_t vectors = 1;
+  for (const T* state : update.vectors.state) vectors += state != nullptr;
   const bool streams =
       vectors * layout_.size * sizeof(T) > kStreamedBytes * static_cast<std::size_t>(worker.count);
   for_each_piece(worker, [&](const Piece& piece) {
@@ -729,10 +788,10 @@ void CpuEngine<T>::update_from(const core::Worker& worker, T* gradient, const Up
                  [&](const Piece& piece) { apply(update, piece, gradient + piece.offset); });
 }
 
-template Update<float> prepare_update<float>(const Optimizer&, double, std::uint64_t, float*,
-                                             float* const (&)[2], const Penalty&);
-template Update<double> prepare_update<double>(const Optimizer&, double, std::uint64_t, double*,
-                                               double* const (&)[2], const Penalty&);
+template Update<float> prepare_update<float>(const Optimizer&, double, std::uint64_t,
+                                             const Vectors<float>&, const Penalty&, double);
+template Update<double> prepare_update<double>(const Optimizer&, double, std::uint64_t,
+                                               const Vectors<double>&, const Penalty&, double);
 template class CpuEngine<float>;
 template class CpuEngine<double>;
 

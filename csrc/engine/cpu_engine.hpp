@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "core/aligned_buffer.hpp"
@@ -45,15 +46,34 @@ struct Penalty {
   double gradient_bound(double sum) const { return std::sqrt(4.0 * l2 * sum) + l1; }
 };
 
+/// Bounds of the gradient, the penalty's included; infinity is none.
+struct Clipping {
+  double value = std::numeric_limits<double>::infinity();  ///< of each element's magnitude
+  double norm = std::numeric_limits<double>::infinity();   ///< of all elements, these clipped
+
+  bool by_value() const { return std::isfinite(value); }
+  bool by_norm() const { return std::isfinite(norm); }
+};
+
+/// The vectors that steps change, of theta's layout.
+template <class T>
+struct Vectors {
+  T* theta;
+  T* state[kernels::kMostStates];  ///< as many as the optimizer keeps, null behind
+  T* average;                      ///< the moving average of theta; null where none is kept
+  double average_decay;
+};
+
 /// One optimizer step: the rule, what is common to all elements, and the vectors it changes.
 template <class T>
 struct Update {
   std::size_t rule;  ///< the optimizer's row
   const void* hyperparameters;
   kernels::StepScalars scalars;
-  T* theta;
-  T* state[2];      ///< as many as the optimizer keeps, of theta's layout
-  Penalty penalty;  ///< whose gradient is added to the rows'
+  Vectors<T> vectors;
+  Penalty penalty;            ///< whose gradient is added to the rows'
+  double clip_value;          ///< then each element is clipped to this; infinity: none is
+  double gradient_scale = 1;  ///< then multiplied by this
 };
 
 /// The rows of one step, or of a part of it.
@@ -70,7 +90,7 @@ struct Minibatch {
 /// The update of step number `step`, from 1, of this learning rate.
 template <class T>
 Update<T> prepare_update(const Optimizer& optimizer, double learning_rate, std::uint64_t step,
-                         T* theta, T* const (&state)[2], const Penalty& penalty);
+                         const Vectors<T>& vectors, const Penalty& penalty, double clip_value);
 
 template <class T>
 class CpuEngine {
@@ -124,6 +144,12 @@ class CpuEngine {
   bool gradient_of_part(const core::Worker& worker, core::Pace& pace, const Minibatch& batch,
                         const core::Share& rows, T* gradient, bool accumulate);
 
+  /// Clips the gradient of the whole minibatch, which stands in memory, by its norm: adds the
+  /// penalty's to it, clips its elements, and sets the scale of what is left to be done.
+  /// Returns the norm before, which is not finite where an element is not. All workers wait in it.
+  double clip_gradient(const core::Worker& worker, double most_norm, T* gradient,
+                       Update<T>& update);
+
   /// Whether update(), which cannot be given up half-way, would take long for so many rows.
   bool updates_long(std::size_t rows) const;
 
@@ -136,8 +162,8 @@ class CpuEngine {
   /// in pieces and is never written to memory.
   void update(const core::Worker& worker, const Minibatch& batch, const Update<T>& update);
 
-  /// Updates this worker's share of theta by a gradient that stands in memory, to which the
-  /// penalty's is added there.
+  /// Updates this worker's share of theta by a gradient that stands in memory, which becomes what
+  /// the update takes: with the penalty's, clipped.
   void update_from(const core::Worker& worker, T* gradient, const Update<T>& update);
 
  private:
@@ -173,9 +199,10 @@ class CpuEngine {
     double d_z = 0.0;
   };
 
-  // Adjacent weights in theta, the same whatever the number of workers.
-  struct WeightBlock {
+  // Adjacent weights or biases in theta, the same whatever the number of workers.
+  struct Block {
     std::size_t offset, size;
+    bool is_bias;
   };
 
   bool drops_inputs(const Minibatch& batch) const {
@@ -209,9 +236,12 @@ class CpuEngine {
                          std::size_t first, std::size_t count, T* sum, T* other_half);
   void piece_gradient(const core::Worker& worker, const Piece& piece, const Minibatch& batch,
                       T* gradient, bool accumulate, const Update<T>* read_next);
+  void add_penalty_gradient(const Update<T>& update, bool is_bias, std::size_t size, const T* theta,
+                            T* gradient) const;
+  void clip(const Update<T>& update, std::size_t size, T* gradient) const;
   void apply(const Update<T>& update, const Piece& piece, T* gradient) const;
-  void apply(const Update<T>& update, const Piece& piece, T* gradient, T* theta,
-             T* const (&state)[2]) const;
+  void step(const Update<T>& update, const Piece& piece, const T* gradient, T* theta,
+            T* const (&state)[kernels::kMostStates]) const;
   T* scratch(const core::Worker& worker, std::size_t place);
 
   const NetworkSpec& spec_;
@@ -232,8 +262,9 @@ class CpuEngine {
   std::size_t row_sums_size_ = 0;       // of one worker
   core::AlignedBuffer<T> row_sums_;     // gradients over a worker's own rows
   std::vector<Magnitudes> magnitudes_;  // of each worker
-  std::vector<WeightBlock> weight_blocks_;
-  core::AlignedBuffer<double> penalties_;  // of each block of weights
+  std::vector<Block> blocks_;
+  core::AlignedBuffer<double> penalties_;      // of each block
+  core::AlignedBuffer<double> squared_norms_;  // of each block's gradient
 };
 
 }  // namespace descend::engine

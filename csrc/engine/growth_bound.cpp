@@ -52,18 +52,18 @@ void GrowthBound::state_within(double bound) {
   carried_ = std::max(carried_, known);
 }
 
-bool GrowthBound::take_step(double learning_rate, double gradient, std::uint64_t step) {
+bool GrowthBound::take_step(double learning_rate, double gradient, double most,
+                            std::uint64_t step) {
   gain_ = std::max(gain_, learning_rate * unit_gain_);
   growth_ = std::max(growth_, std::abs(1.0 - learning_rate * weight_decay_));
-  if (!(gradient <= steepest_)) {
-    steepest_ = std::isnan(gradient) ? std::numeric_limits<double>::infinity() : gradient;
-  }
+  const bool known = gradient < limit_;
+  steepest_ = std::max(steepest_, gradient < most ? gradient : most);
   // Averages and momentum sum what `step` steps gave, each by a factor of 1 at most.
   const double steps = static_cast<double>(step);
   const double moved = steps * gain_ * steepest_ + carried_;
   parameters_ = parameters_ * growth_ + moved;
   const double state = steps * std::max(steepest_, steepest_ * steepest_);
-  return std::max({gain_, growth_, parameters_, moved, state}) < limit_;
+  return known && std::max({gain_, growth_, parameters_, moved, state}) < limit_;
 }
 
 }  // namespace descend::engine

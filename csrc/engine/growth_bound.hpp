@@ -20,9 +20,9 @@ class GrowthBound {
   void state_within(double bound);
 
   /// Takes step number `step`, from 1, of this learning rate, whose gradient has no magnitude
-  /// beyond `gradient`. Returns whether parameters, optimizer state and all that their update
-  /// computes surely stay finite.
-  bool take_step(double learning_rate, double gradient, std::uint64_t step);
+  /// beyond `gradient`, and is clipped to `most` then. Returns whether parameters, optimizer state
+  /// and all that their update computes surely stay finite.
+  bool take_step(double learning_rate, double gradient, double most, std::uint64_t step);
 
  private:
   double unit_gain_;  // how far a rate of 1 moves a parameter for a gradient of 1, momentum aside

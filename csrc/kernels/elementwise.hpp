@@ -234,6 +234,32 @@ void add_penalty_gradient(std::size_t count, const T* x, T l2, T l1, T* gradient
 }
 
 template <class T>
+void clip(std::size_t count, T most, T* x) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const T above = x[i] < -most ? -most : x[i];
+    x[i] = above > most ? most : above;
+  }
+}
+
+template <class T>
+void scale(std::size_t count, T factor, T* x) {
+  for (std::size_t i = 0; i < count; ++i) x[i] *= factor;
+}
+
+template <class T>
+double squared_norm(std::size_t count, const T* x) {
+  return sum_in_lanes(count, [=](std::size_t i) {
+    const double value = static_cast<double>(x[i]);
+    return value * value;
+  });
+}
+
+template <class T>
+void move_average(std::size_t count, const T* x, T decay, T rest, T* average) {
+  for (std::size_t i = 0; i < count; ++i) average[i] = decay * average[i] + rest * x[i];
+}
+
+template <class T>
 double weighted_sum(std::size_t count, const T* x, const double* weights) {
   if (weights == nullptr) {
     return sum_in_lanes(count, [=](std::size_t i) { return static_cast<double>(x[i]); });

@@ -110,6 +110,9 @@ struct LossArguments {
   T* losses;    ///< (rows)
 };
 
+/// Vectors that an optimizer keeps, at most.
+constexpr std::size_t kMostStates = 3;
+
 /// What one optimizer step has in common for all elements.
 struct StepScalars {
   double learning_rate;
@@ -125,7 +128,7 @@ struct UpdateArguments {
   std::size_t count;
   T* theta;
   const T* gradient;
-  T* state[2];
+  T* state[kMostStates];
 };
 
 /// Rows `order[first + i]` (or first + i where order is null) of a matrix of any element type, each
@@ -179,6 +182,14 @@ struct Kernels {
   double (*penalty)(std::size_t count, const T* x, double l2, double l1);
   /// gradient_i += l2 x_i + l1 sign(x_i).
   void (*add_penalty_gradient)(std::size_t count, const T* x, T l2, T l1, T* gradient);
+  /// x_i = min(max(x_i, -most), most); NaN stays.
+  void (*clip)(std::size_t count, T most, T* x);
+  /// x_i *= factor.
+  void (*scale)(std::size_t count, T factor, T* x);
+  /// sum_i x_i^2 in double.
+  double (*squared_norm)(std::size_t count, const T* x);
+  /// average_i = decay average_i + rest x_i.
+  void (*move_average)(std::size_t count, const T* x, T decay, T rest, T* average);
   /// sum_i weights_i x_i in double; weights null: all 1.
   double (*weighted_sum)(std::size_t count, const T* x, const double* weights);
   void (*evaluate[kFunctionCount])(std::size_t count, const T* x, T* out);

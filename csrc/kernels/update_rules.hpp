@@ -45,24 +45,28 @@ DESCEND_INLINE Vec<T> decay_rate(const Hyperparameters& h, const StepScalars& sc
 
 /// Applies `rule` to one group, given its gradient.
 template <class T, class Rule>
-DESCEND_INLINE void update_group(const Rule& rule, T* theta, Vec<T> gradient, T* state0,
-                                 T* state1) {
+DESCEND_INLINE void update_group(const Rule& rule, T* theta, Vec<T> gradient, T* state0, T* state1,
+                                 T* state2) {
   Vec<T> s0 = Rule::kStates > 0 ? Vec<T>::load(state0) : Vec<T>::zero();
   Vec<T> s1 = Rule::kStates > 1 ? Vec<T>::load(state1) : Vec<T>::zero();
-  rule.update(Vec<T>::load(theta), gradient, s0, s1).store(theta);
+  Vec<T> s2 = Rule::kStates > 2 ? Vec<T>::load(state2) : Vec<T>::zero();
+  rule.update(Vec<T>::load(theta), gradient, s0, s1, s2).store(theta);
   if (Rule::kStates > 0) s0.store(state0);
   if (Rule::kStates > 1) s1.store(state1);
+  if (Rule::kStates > 2) s2.store(state2);
 }
 
 /// The same for the first `count` elements of a group.
 template <class T, class Rule>
 DESCEND_INLINE void update_first(const Rule& rule, std::size_t count, T* theta, Vec<T> gradient,
-                                 T* state0, T* state1) {
+                                 T* state0, T* state1, T* state2) {
   Vec<T> s0 = Rule::kStates > 0 ? Vec<T>::load_first(state0, count) : Vec<T>::zero();
   Vec<T> s1 = Rule::kStates > 1 ? Vec<T>::load_first(state1, count) : Vec<T>::zero();
-  rule.update(Vec<T>::load_first(theta, count), gradient, s0, s1).store_first(theta, count);
+  Vec<T> s2 = Rule::kStates > 2 ? Vec<T>::load_first(state2, count) : Vec<T>::zero();
+  rule.update(Vec<T>::load_first(theta, count), gradient, s0, s1, s2).store_first(theta, count);
   if (Rule::kStates > 0) s0.store_first(state0, count);
   if (Rule::kStates > 1) s1.store_first(state1, count);
+  if (Rule::kStates > 2) s2.store_first(state2, count);
 }
 
 /// flat() of every row, and scalars() of those whose updates do not depend on the step's number.
@@ -89,11 +93,11 @@ struct FlatUpdate {
       std::size_t i = 0;
       for (; i + kGroup<T> <= update.count; i += kGroup<T>) {
         update_group(rule, update.theta + i, Vec<T>::load(update.gradient + i), state(0, i),
-                     state(1, i));
+                     state(1, i), state(2, i));
       }
       const std::size_t rest = update.count - i;
       update_first(rule, rest, update.theta + i, Vec<T>::load_first(update.gradient + i, rest),
-                   state(0, i), state(1, i));
+                   state(0, i), state(1, i), state(2, i));
     });
   }
 };
@@ -105,7 +109,7 @@ struct PlainSGD {
   static constexpr int kStates = 0;
   Vec<T> learning_rate, decay_rate;
 
-  DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>&, Vec<T>&) const {
+  DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>&, Vec<T>&, Vec<T>&) const {
     return fma(-learning_rate, g, fma(-decay_rate, theta, theta));
   }
 };
@@ -115,7 +119,7 @@ struct MomentumSGD {
   static constexpr int kStates = 1;
   Vec<T> learning_rate, decay_rate, momentum;
 
-  DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& velocity, Vec<T>&) const {
+  DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& velocity, Vec<T>&, Vec<T>&) const {
     velocity = fma(-learning_rate, g, momentum * velocity);
     return fma(-decay_rate, theta, theta) + velocity;
   }
@@ -126,7 +130,7 @@ struct NesterovSGD {
   static constexpr int kStates = 1;
   Vec<T> learning_rate, decay_rate, momentum;
 
-  DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& velocity, Vec<T>&) const {
+  DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& velocity, Vec<T>&, Vec<T>&) const {
     velocity = fma(-learning_rate, g, momentum * velocity);
     return fma(-decay_rate, theta, theta) + fma(-learning_rate, g, momentum * velocity);
   }
@@ -159,7 +163,7 @@ struct AdaGradRule {
   static constexpr int kStates = 1;
   Vec<T> learning_rate, epsilon;
 
-  DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& squares, Vec<T>&) const {
+  DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& squares, Vec<T>&, Vec<T>&) const {
     squares = fma(g, g, squares);
     return theta - learning_rate * g / (sqrt(squares) + epsilon);
   }
@@ -187,7 +191,7 @@ struct PlainRMSProp {
     squares = fma(rho, squares, one_minus_rho * g * g);
     return learning_rate * g / (sqrt(squares) + epsilon);
   }
-  DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& squares, Vec<T>&) const {
+  DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& squares, Vec<T>&, Vec<T>&) const {
     return theta - change(g, squares);
   }
 };
@@ -198,7 +202,8 @@ struct MomentumRMSProp {
   PlainRMSProp<T> plain;
   Vec<T> momentum;
 
-  DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& squares, Vec<T>& velocity) const {
+  DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& squares, Vec<T>& velocity,
+                               Vec<T>&) const {
     velocity = fma(momentum, velocity, plain.change(g, squares));
     return theta - velocity;
   }
@@ -244,7 +249,7 @@ struct AdamRule {
     if (h.epsilon_hat) return {learning_rate, {step_size * root, 1.0}};
     return {learning_rate, {step_size, 1.0 / root}};
   }
-  DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& m, Vec<T>& v) const {
+  DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& m, Vec<T>& v, Vec<T>&) const {
     m = fma(beta1, m, one_minus_beta1 * g);
     v = fma(beta2, v, one_minus_beta2 * g * g);
     return theta - step_size * m / fma(sqrt(v), root_scale, epsilon);
@@ -257,8 +262,8 @@ struct AdamWRule {
   AdamRule<T> adam;
   Vec<T> decay_rate;
 
-  DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& m, Vec<T>& v) const {
-    return adam.update(fma(-decay_rate, theta, theta), g, m, v);
+  DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& m, Vec<T>& v, Vec<T>& unused) const {
+    return adam.update(fma(-decay_rate, theta, theta), g, m, v, unused);
   }
 };
 

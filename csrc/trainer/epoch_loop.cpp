@@ -91,7 +91,7 @@ class OverflowGuard {
     double penalty_bound = update.penalty.gradient_bound(penalty_sum);
     if (parameter_sets != measured_) {
       measured_ = parameter_sets;
-      engine_.measure_parameters(worker_, update.theta);
+      engine_.measure_parameters(worker_, update.vectors.theta);
       worker_.wait();
       const double parameters = engine_.parameter_bound();
       growth_.parameters_within(parameters);
@@ -99,7 +99,8 @@ class OverflowGuard {
       penalty_bound = update.penalty.l2 * parameters + update.penalty.l1;
     }
     engine::GrowthBound grown = growth_;
-    if (!grown.take_step(update.scalars.learning_rate, gradient_bound + penalty_bound, step)) {
+    if (!grown.take_step(update.scalars.learning_rate, gradient_bound + penalty_bound,
+                         update.clip_value, step)) {
       if (!engine_.update_stays_finite(worker_, batch, gradient, update)) overflow_ = true;
       worker_.wait();
       if (overflow_) return false;
@@ -162,13 +163,14 @@ std::optional<BlockSums> backpropagated(engine::CpuEngine<T>& engine, const core
 }  // namespace
 
 template <class T>
-bool takes_long(const engine::CpuEngine<T>& engine, std::size_t rows) {
-  return rows > engine::kBlockRows || engine.updates_long(rows);
+bool keeps_gradient(const engine::CpuEngine<T>& engine, const engine::Clipping& clipping,
+                    std::size_t rows) {
+  return rows > engine::kBlockRows || engine.updates_long(rows) || clipping.by_norm();
 }
 
 template <class T>
 StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
-                     const Optimizer& optimizer, T* theta, T* const (&state)[2], T* gradient,
+                     const Optimizer& optimizer, const engine::Vectors<T>& vectors, T* gradient,
                      engine::StepNoise<T>* noise, core::TeamTuner& tuner,
                      engine::GrowthBound& growth, EpochProgress& progress) {
   StretchEnd end;
@@ -197,18 +199,18 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
                                           ? plan.penalty.times(1.0 / (weight * plan.weight_unit))
                                           : plan.penalty;
       const std::uint64_t step = plan.steps_before + steps_before + steps + 1;
-      const engine::Update<T> update =
-          engine::prepare_update(optimizer, rates[steps], step, theta, state, penalty);
+      engine::Update<T> update = engine::prepare_update(optimizer, rates[steps], step, vectors,
+                                                        penalty, plan.clipping.value);
       goes_on = false;
 
       // Taken before the barriers of what follows, read behind them.
-      if (penalty.any()) engine.measure_penalty(worker, penalty, theta);
+      if (penalty.any()) engine.measure_penalty(worker, penalty, vectors.theta);
       const bool is_measured =
           plan.measures_noise && (steps_before + steps) % between_measurements == 0;
-      const bool in_memory = is_measured || takes_long(engine, rows.count);
-      const auto sums = in_memory ? gradient_in_blocks<T>(engine, worker, pace, batch, theta,
-                                                          gradient, is_measured ? noise : nullptr)
-                                  : backpropagated<T>(engine, worker, pace, batch, theta);
+      const bool is_kept = is_measured || keeps_gradient(engine, plan.clipping, rows.count);
+      const auto sums = is_kept ? gradient_in_blocks<T>(engine, worker, pace, batch, vectors.theta,
+                                                        gradient, is_measured ? noise : nullptr)
+                                : backpropagated<T>(engine, worker, pace, batch, vectors.theta);
       interrupted = !sums;
       if (interrupted) break;
       const double penalty_sum = penalty.any() ? engine.penalty_sum() : 0.0;
@@ -217,14 +219,24 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
         if (worker.index == 0) end.non_finite_loss = loss;
         break;
       }
-      if (!guard.admits(step, batch, sums->gradient_bound, penalty_sum,
-                        in_memory ? gradient : nullptr, update, question.parameter_sets())) {
+      // Before the penalty is added and the gradient clipped.
+      const engine::NoiseMoments moments =
+          is_measured ? noise->measure(worker, batch, gradient) : engine::NoiseMoments{};
+      double gradient_bound = sums->gradient_bound;
+      bool admitted = true;
+      if (plan.clipping.by_norm()) {
+        const double norm = engine.clip_gradient(worker, plan.clipping.norm, gradient, update);
+        admitted = std::isfinite(norm);
+        gradient_bound = std::min(norm, plan.clipping.norm);
+      }
+      admitted =
+          admitted && guard.admits(step, batch, gradient_bound, penalty_sum,
+                                   is_kept ? gradient : nullptr, update, question.parameter_sets());
+      if (!admitted) {
         if (worker.index == 0) end.overflow = true;
         break;
       }
-      const engine::NoiseMoments moments =
-          is_measured ? noise->measure(worker, batch, gradient) : engine::NoiseMoments{};
-      if (in_memory) {
+      if (is_kept) {
         engine.update_from(worker, gradient, update);
       } else {
         engine.update(worker, batch, update);
@@ -280,13 +292,16 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
   return end;
 }
 
-template bool takes_long<float>(const engine::CpuEngine<float>&, std::size_t);
-template bool takes_long<double>(const engine::CpuEngine<double>&, std::size_t);
+template bool keeps_gradient<float>(const engine::CpuEngine<float>&, const engine::Clipping&,
+                                    std::size_t);
+template bool keeps_gradient<double>(const engine::CpuEngine<double>&, const engine::Clipping&,
+                                     std::size_t);
 template StretchEnd run_steps<float>(engine::CpuEngine<float>&, const EpochPlan&, const Optimizer&,
-                                     float*, float* const (&)[2], float*, engine::StepNoise<float>*,
-                                     core::TeamTuner&, engine::GrowthBound&, EpochProgress&);
+                                     const engine::Vectors<float>&, float*,
+                                     engine::StepNoise<float>*, core::TeamTuner&,
+                                     engine::GrowthBound&, EpochProgress&);
 template StretchEnd run_steps<double>(engine::CpuEngine<double>&, const EpochPlan&,
-                                      const Optimizer&, double*, double* const (&)[2], double*,
+                                      const Optimizer&, const engine::Vectors<double>&, double*,
                                       engine::StepNoise<double>*, core::TeamTuner&,
                                       engine::GrowthBound&, EpochProgress&);
 

@@ -31,7 +31,8 @@ struct EpochPlan {
   const engine::DropoutKey* dropout;
   void* outputs;  ///< as in engine::Minibatch
   engine::Penalty penalty;
-  bool divide_penalty;                   ///< by the minibatch's sum of weights
+  bool divide_penalty;  ///< by the minibatch's sum of weights
+  engine::Clipping clipping;
   double weight_unit;                    ///< what the weights of `examples` are given in
   bool measures_noise;                   ///< of some of the steps
   std::vector<StepTerms>* reports;       ///< null, or with room for one a step
@@ -61,17 +62,19 @@ struct StretchEnd {
   double last_loss = 0.0;                 ///< of the last step, its penalty included
 };
 
-/// Whether the gradient of a step of so many rows stands in memory, block after block, so that it
-/// can be given up half-way.
+/// Whether the gradient of a step of so many rows stands in memory: block after block, so that it
+/// can be given up half-way, or since its norm comes before the update.
 template <class T>
-bool takes_long(const engine::CpuEngine<T>& engine, std::size_t rows);
+bool keeps_gradient(const engine::CpuEngine<T>& engine, const engine::Clipping& clipping,
+                    std::size_t rows);
 
-/// Runs the plan's steps from where `progress` stands with the tuner's threads, changing theta and
-/// the optimizer's state, which stay finite. `gradient` is of theta's size where a step takes long
-/// or is measured, by `noise`. `growth` is that of all steps the state has seen.
+/// Runs the plan's steps from where `progress` stands with the tuner's threads, changing the
+/// vectors, which stay finite. `gradient` is of theta's size where a step keeps it
+/// or is measured, by `noise`. `growth` is
+/// that of all steps the state has seen.
 template <class T>
 StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
-                     const Optimizer& optimizer, T* theta, T* const (&state)[2], T* gradient,
+                     const Optimizer& optimizer, const engine::Vectors<T>& vectors, T* gradient,
                      engine::StepNoise<T>* noise, core::TeamTuner& tuner,
                      engine::GrowthBound& growth, EpochProgress& progress);
 

@@ -1,80 +1,23 @@
 #include "trainer/run.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <utility>
-
-#include "core/checks.hpp"
-#include "core/interrupt_poll.hpp"
 
 namespace descend::trainer {
 
 namespace {
 
-using core::invalid;
 using network::CheckedExamples;
 
 constexpr const char* kWhere = "Trainer.fit";
 constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
 
-// What a run is asked for, checked.
-struct Task {
-  const FitOptions& options;
-  const CheckedExamples& examples;
-  const CheckedExamples* validation;  // or null
-  Outputs* validation_outputs;        // with metrics; or null
-  core::InterruptPoll& interrupt;
-};
+// With track_gradient_noise and the caller's batches, whose number is not known: those measured.
+constexpr std::size_t kStepsBetween = 8;
 
-// A run at work: it ends when this is destroyed, also by an exception.
-class Run {
- public:
-  Run(State& state, const Task& task);
-  ~Run();
-  Run(const Run&) = delete;
-  Run& operator=(const Run&) = delete;
-
-  History go_on();
-
- private:
-  static RunRecord& begun(State& state, const Task& task);
-  /// Visits the epoch's rows, up to the end or a reason to end.
-  void visit_epoch();
-  /// Judges the steps of the epoch that has ended, and says so to the caller.
-  void finish_epoch();
-  void judge(double loss);
-  std::optional<double> validate();
-  /// Of the outputs of the rows visited and of the validation.
-  void measure_epoch(EpochReport& report);
-  void stop_for(StopReason reason) {
-    if (!record_.reason) record_.reason = reason;
-  }
-
-  std::optional<Clock::time_point> deadline() const;
-  std::size_t steps_to_callback() const;
-  void call_on_step(double loss);
-  void call_on_epoch(const EpochReport& report);
-
-  /// Of the run so far.
-  std::size_t steps() const {
-    return record_.history.steps + (record_.epoch ? record_.epoch->progress.steps : 0);
-  }
-  double seconds() const {
-    return seconds_before_ + std::chrono::duration<double>(Clock::now() - start_).count();
-  }
-
-  State& state_;
-  const Task& task_;
-  const FitOptions& options_ = task_.options;
-  const Stop& stop_ = options_.stop;
-  RunRecord& record_;
-  const double seconds_before_ = record_.history.seconds;  // of the run's earlier calls
-  const Clock::time_point start_ = Clock::now();
-  std::size_t epochs_done_ = 0;
-  engine::Rows visited_{};  // in the last epoch
-};
+}  // namespace
 
 Run::Run(State& state, const Task& task)
     : state_(state), task_(task), record_(begun(state, task)) {}
@@ -88,8 +31,8 @@ RunRecord& Run::begun(State& state, const Task& task) {
   RunRecord record;
   if (stop.patience && !(goes_on && state.record->best)) record.best.emplace(network);
   if (stop.parameter_change && !(goes_on && state.record->before)) record.before.emplace(network);
-  if (measures && !(goes_on && state.record->outputs)) {
-    record.outputs.emplace(network, task.examples.rows());
+  if (measures && task.examples != nullptr && !(goes_on && state.record->outputs)) {
+    record.outputs.emplace(network, task.examples->rows());
   }
   if (!goes_on) return state.record.emplace(std::move(record));
   RunRecord& earlier = *state.record;
@@ -108,10 +51,14 @@ Run::~Run() {
 History Run::go_on() {
   if (stop_.max_steps && steps() >= *stop_.max_steps) stop_for(StopReason::max_steps);
   while (record_.epoch || (!record_.reason && epochs_done_ < options_.epochs)) {
-    if (!record_.epoch) record_.epoch = OpenEpoch{task_.examples.rows(), {}};
+    if (!record_.epoch && !begin_epoch()) break;
     {
       const State::EpochAtWork epoch(state_);
-      visit_epoch();
+      if (task_.batches != nullptr) {
+        visit_batches();
+      } else {
+        visit_rows();
+      }
     }
     if (record_.epoch->progress.steps == 0) break;  // interrupted within the first step
     finish_epoch();
@@ -122,28 +69,68 @@ History Run::go_on() {
   return history;
 }
 
-void Run::visit_epoch() {
+bool Run::begin_epoch() {
+  // The first epoch's batches have been begun with the checks.
+  if (task_.batches != nullptr && epochs_done_ > 0) {
+    try {
+      task_.batches->begin(0);
+    } catch (const core::Interrupted&) {
+      record_.reason = StopReason::interrupted;
+      return false;
+    }
+  }
+  record_.epoch.emplace();
+  if (task_.examples != nullptr) record_.epoch->rows = task_.examples->rows();
+  return true;
+}
+
+void Run::visit_rows() {
+  const CheckedExamples& examples = *task_.examples;
   EpochProgress& progress = record_.epoch->progress;
-  EpochPlan plan = state_.plan(task_.examples, options_.sample_weight,
-                               state_.shuffled(task_.examples.rows()), task_.interrupt);
+  EpochPlan plan = state_.plan(examples, options_.sample_weight, state_.shuffled(examples.rows()),
+                               task_.interrupt);
   plan.deadline = deadline();
   plan.measures_noise = state_.options().track_gradient_noise;
   if (record_.outputs) plan.outputs = record_.outputs->data();
-  const std::size_t most_steps =
-      stop_.max_steps ? *stop_.max_steps - record_.history.steps : kNever;
+  const std::size_t most = most_steps();
   while (!record_.reason && progress.visited < plan.rows.count) {
     const std::size_t callback_at = steps_to_callback();
     const std::size_t before = progress.steps;
-    plan.max_steps = callback_at < most_steps - before ? before + callback_at : most_steps;
+    plan.max_steps = callback_at < most - before ? before + callback_at : most;
     const StretchEnd end = state_.run(kWhere, plan, progress);
     // The plan's last step may be the callback's alone.
-    const bool is_callbacks = end.stop == StopReason::max_steps && progress.steps < most_steps;
+    const bool is_callbacks = end.stop == StopReason::max_steps && progress.steps < most;
     if (end.stop && !is_callbacks) record_.reason = end.stop;
     if (progress.steps - before == callback_at && record_.reason != StopReason::interrupted) {
       call_on_step(end.last_loss);
     }
   }
   visited_ = plan.rows.part(0, std::min(progress.visited, plan.rows.count));
+}
+
+void Run::visit_batches() {
+  Batches& batches = *task_.batches;
+  OpenEpoch& epoch = *record_.epoch;
+  while (!record_.reason && batches.has_batch()) {
+    const std::size_t callback_at = steps_to_callback();
+    EpochPlan plan = state_.step_plan(batches.examples(), batches.sample_weight(), task_.interrupt);
+    plan.deadline = deadline();
+    plan.measures_noise =
+        state_.options().track_gradient_noise && epoch.progress.steps % kStepsBetween == 0;
+    EpochProgress step;
+    const StretchEnd end = state_.run(kWhere, plan, step);
+    if (end.stop) record_.reason = end.stop;
+    if (step.steps == 0) return;  // interrupted
+    epoch.add_batch(step, plan.weight_unit);
+    if (epoch.progress.steps >= most_steps()) stop_for(StopReason::max_steps);
+    if (callback_at == 1 && record_.reason != StopReason::interrupted) call_on_step(end.last_loss);
+    if (record_.reason) return;
+    try {
+      batches.take();
+    } catch (const core::Interrupted&) {
+      record_.reason = StopReason::interrupted;
+    }
+  }
 }
 
 // NaN where no step showed anything.
@@ -178,7 +165,7 @@ void Run::finish_epoch() {
   if (task_.validation != nullptr && record_.reason != StopReason::interrupted) {
     report.validation_loss = validate();
   }
-  if (record_.outputs && record_.reason != StopReason::interrupted) measure_epoch(report);
+  if (record_.reason != StopReason::interrupted) measure_epoch(report);
   report.seconds = record_.history.seconds = seconds();
   if (record_.reason != StopReason::interrupted) call_on_epoch(report);
 }
@@ -216,9 +203,11 @@ std::optional<double> Run::validate() {
 void Run::measure_epoch(EpochReport& report) {
   const State::Callback callback(state_);  // the caller's own metrics are
   History& history = record_.history;
-  report.metrics =
-      measure(options_.metrics, state_.loss(), *record_.outputs, task_.examples.view(), visited_);
-  for (const auto& [name, value] : report.metrics) history.metrics[name].push_back(value);
+  if (record_.outputs) {
+    report.metrics = measure(options_.metrics, state_.loss(), *record_.outputs,
+                             task_.examples->view(), visited_);
+    for (const auto& [name, value] : report.metrics) history.metrics[name].push_back(value);
+  }
   if (task_.validation_outputs == nullptr) return;
   const engine::Rows rows{nullptr, 0, task_.validation->rows()};
   report.validation_metrics = measure(options_.metrics, state_.loss(), *task_.validation_outputs,
@@ -233,6 +222,11 @@ std::optional<Clock::time_point> Run::deadline() const {
   // Beyond a century, steady_clock's counter would overflow.
   const double limit = std::min(*stop_.seconds - seconds_before_, 3e9);
   return start_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(limit));
+}
+
+// Of the epoch at work.
+std::size_t Run::most_steps() const {
+  return stop_.max_steps ? *stop_.max_steps - record_.history.steps : kNever;
 }
 
 std::size_t Run::steps_to_callback() const {
@@ -256,72 +250,6 @@ void Run::call_on_epoch(const EpochReport& report) {
   if (!options_.on_epoch) return;
   const State::Callback callback(state_);
   if (!options_.on_epoch(report)) stop_for(StopReason::interrupted);
-}
-
-// Those of the run that was saved: its history has a value an epoch, and its unfinished epoch the
-// outputs of the rows visited.
-void check_same_metrics(const RunRecord& record, const std::vector<AnyMetric>& metrics) {
-  std::vector<std::string> names, earlier;
-  for (const AnyMetric& metric : metrics) names.push_back(name_of(metric));
-  for (const auto& [name, values] : record.history.metrics) earlier.push_back(name);
-  std::sort(names.begin(), names.end());
-  const bool has_epochs = !record.history.loss.empty() && !record.reason;
-  const bool same = (!record.epoch || record.outputs.has_value() != metrics.empty()) &&
-                    (!has_epochs || names == earlier);
-  if (same) return;
-  throw invalid(kWhere, ": the run that this trainer was saved in measures ",
-                earlier.empty() ? record.outputs ? "metrics" : "no metrics" : core::listed(earlier),
-                "; ask for the same, or give the run up with discard_run.");
-}
-
-}  // namespace
-
-History fit(State& state, const ConstMatrixView& inputs, const Targets& targets,
-            const FitOptions& options) {
-  const State::Busy busy(kWhere, state);
-  const bool goes_on = state.record.has_value();
-  const OpenEpoch* unfinished = goes_on && state.record->epoch ? &*state.record->epoch : nullptr;
-  if (options.epochs == 0 && (!goes_on || unfinished != nullptr)) {
-    throw invalid(kWhere, ": epochs must be at least 1", unfinished ? ", the unfinished one" : "",
-                  ", got 0.");
-  }
-  if (options.every_n_steps == 0) {
-    throw invalid(kWhere, ": every_n_steps must be at least 1, got 0.");
-  }
-  validate(options.stop);
-  check_metrics(kWhere, options.metrics, state.loss(), state.network()->layout.layers.back().units);
-  core::InterruptPoll interrupt(options.interrupted);
-  const engine::CheckOptions check_options{state.options().threads, &interrupt};
-  const CheckedExamples examples(kWhere, *state.network(), inputs, targets, state.loss(),
-                                 options.sample_weight, check_options);
-  std::optional<CheckedExamples> validation;
-  if (options.validation_inputs.data() != nullptr) {
-    validation.emplace("Trainer.fit: validation_data", *state.network(), options.validation_inputs,
-                       options.validation_targets, state.loss(), ConstVectorView{}, check_options);
-  } else if (options.stop.patience) {
-    throw invalid(kWhere, ": patience watches the validation loss; give validation_data too.");
-  }
-  if (unfinished != nullptr && unfinished->rows != examples.rows()) {
-    throw invalid(kWhere, ": X has ", examples.rows(),
-                  " rows, but the epoch that this trainer was "
-                  "saved in visits ",
-                  unfinished->rows,
-                  "; give that run's data, or give the run up "
-                  "with discard_run.");
-  }
-  if (state.record) check_same_metrics(*state.record, options.metrics);
-  std::optional<Outputs> outputs;
-  if (validation && !options.metrics.empty()) {
-    outputs.emplace(*state.network(), validation->rows());
-  }
-  state.reserve(state.batch_rows(examples.rows()));
-  if (options.on_begin) {
-    const State::Callback callback(state);
-    options.on_begin();
-  }
-  const Task task{options, examples, validation ? &*validation : nullptr,
-                  outputs ? &*outputs : nullptr, interrupt};
-  return Run(state, task).go_on();
 }
 
 }  // namespace descend::trainer

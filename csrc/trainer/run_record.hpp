@@ -46,8 +46,12 @@ struct BestParameters {
 
 /// An epoch that has begun and not ended.
 struct OpenEpoch {
-  std::size_t rows;  ///< of the data
-  EpochProgress progress;
+  std::size_t rows = 0;      ///< of the data; 0: batches are given
+  EpochProgress progress;    ///< where batches are given, `visited` counts them
+  double weight_unit = 0.0;  ///< of the sums, where batches are given
+
+  /// Adds the step of a batch, whose weights are in a unit of its own, a power of two.
+  void add_batch(const EpochProgress& step, double unit);
 };
 
 struct RunRecord {

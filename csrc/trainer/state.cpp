@@ -34,6 +34,13 @@ void check_penalty(const char* what, double value) {
   }
 }
 
+void check_bound(const char* what, std::optional<double> value) {
+  if (value && !(*value > 0 && *value <= std::numeric_limits<float>::max())) {
+    throw invalid("Trainer: ", what, " must be above 0 and within the range of float32, got ",
+                  *value, ".");
+  }
+}
+
 // What weights are given in: checked ones are scaled by a power of two, so that the largest is in
 // [1/2, 1).
 double weight_unit(ConstVectorView given, const double* checked) {
@@ -67,11 +74,20 @@ State::State(std::shared_ptr<network::State> network, Loss loss, Optimizer optim
         "Trainer: track_gradient_noise needs a batch_size of at least 2 (or none, for all rows), "
         "got 1: a minibatch of one row shows no noise.");
   }
+  check_bound("clip_norm", options_.clip_norm);
+  check_bound("clip_value", options_.clip_value);
+  const std::optional<double> decay = options_.average_decay;
+  if (decay && !(*decay >= 0 && *decay < 1)) {
+    throw invalid("Trainer: average_decay must be in [0, 1), got ", *decay, ".");
+  }
   network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
     memory_ = Memory<T>{};
     for (std::size_t i = 0; i < state_vectors(optimizer_); ++i) {
       memory<T>().state[i] = core::AlignedBuffer<T>(network_->layout.size);
+    }
+    if (options_.average_decay) {
+      memory<T>().average = core::AlignedBuffer<T>(network_->layout.size);
     }
   });
   drops_ = network_->spec.input_dropout > 0;
@@ -114,7 +130,8 @@ void State::reserve(std::size_t batch_rows) {
         memory.noise = std::make_unique<engine::StepNoise<T>>(network_->layout, block_rows);
       }
     }
-    const bool in_memory = options_.track_gradient_noise || takes_long(*memory.engine, batch_rows);
+    const bool in_memory =
+        options_.track_gradient_noise || keeps_gradient(*memory.engine, clipping(), batch_rows);
     if (in_memory && memory.gradient.size() == 0) {
       memory.gradient = core::AlignedBuffer<T>(network_->layout.size);
     }
@@ -129,11 +146,15 @@ StretchEnd State::run(const char* where, EpochPlan plan, EpochProgress& progress
   const StretchEnd end = network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
     Memory<T>& memory = this->memory<T>();
-    T* const state[2] = {memory.state[0].data(), memory.state[1].data()};
-    T* const theta = network_->theta<T>();
+    const engine::Vectors<T> vectors = {
+        network_->theta<T>(),
+        {memory.state[0].data(), memory.state[1].data(), memory.state[2].data()},
+        memory.average.data(),
+        options_.average_decay.value_or(0.0)};
     std::unique_lock lock(network_->mutex);
+    begin_average();
     plan.lock = &lock;
-    return run_steps<T>(*memory.engine, plan, optimizer_, theta, state, memory.gradient.data(),
+    return run_steps<T>(*memory.engine, plan, optimizer_, vectors, memory.gradient.data(),
                         memory.noise.get(), tuner_, growth_, progress);
   });
   steps_ += progress.steps - steps_before;
@@ -214,9 +235,24 @@ EpochPlan State::plan(const CheckedExamples& examples, ConstVectorView sample_we
   plan.dropout = drops_ ? &dropout_ : nullptr;
   plan.penalty = {options_.l2, options_.l1};
   plan.divide_penalty = options_.divide_penalty;
+  plan.clipping = clipping();
   plan.weight_unit = weight_unit(sample_weight, examples.weights());
   plan.interrupt = &interrupt;
   return plan;
+}
+
+EpochPlan State::step_plan(const CheckedExamples& examples, ConstVectorView sample_weight,
+                           core::InterruptPoll& interrupt) {
+  EpochPlan plan = this->plan(examples, sample_weight, nullptr, interrupt);
+  plan.batch_rows = examples.rows();
+  dropout_.purpose = core::kStepDropoutStream;
+  dropout_.index = steps_;
+  return plan;
+}
+
+engine::Clipping State::clipping() const {
+  constexpr double kNone = std::numeric_limits<double>::infinity();
+  return {options_.clip_value.value_or(kNone), options_.clip_norm.value_or(kNone)};
 }
 
 // Has the plan's steps reported in last_steps().
@@ -250,13 +286,20 @@ void State::check_optimizer_state(const char* where, const std::vector<View>& ve
     throw invalid(where, ": got ", vectors.size(), " vectors, but ", name(optimizer_),
                   " with these settings keeps ", state_vectors(optimizer_), ".");
   }
-  for (const View& vector : vectors) {
-    if (vector.size() != network_->layout.count || vector.dtype() != network_->spec.dtype) {
-      throw invalid(where, ": a vector has ", vector.size(), " elements of ", name(vector.dtype()),
-                    ", but the network has ", network_->layout.count, " parameters of ",
-                    name(network_->spec.dtype), ".");
-    }
-  }
+  for (const View& vector : vectors) check_size(where, vector);
+}
+
+template <class View>
+void State::check_size(const char* where, const View& vector) const {
+  if (vector.size() == network_->layout.count && vector.dtype() == network_->spec.dtype) return;
+  throw invalid(where, ": a vector has ", vector.size(), " elements of ", name(vector.dtype()),
+                ", but the network has ", network_->layout.count, " parameters of ",
+                name(network_->spec.dtype), ".");
+}
+
+void State::check_finite(const char* where, const ConstVectorView& vector) const {
+  engine::check_finite(where, "a vector", {vector.data(), vector.dtype(), 1, vector.size()},
+                       network_->spec.dtype, {});
 }
 
 void State::get_optimizer_state(const std::vector<VectorView>& vectors) {
@@ -271,10 +314,7 @@ void State::set_optimizer_state(std::size_t steps, const std::vector<ConstVector
   const Busy busy(kWhere, *this);
   check_optimizer_state(kWhere, vectors);
   check_no_run(kWhere);
-  for (const ConstVectorView& vector : vectors) {
-    engine::check_finite(kWhere, "a vector", {vector.data(), vector.dtype(), 1, vector.size()},
-                         network_->spec.dtype, {});
-  }
+  for (const ConstVectorView& vector : vectors) check_finite(kWhere, vector);
   for (std::size_t i = 0; i < vectors.size(); ++i) set_optimizer_vector(i, vectors[i].data());
   steps_ = steps;
 }
@@ -303,6 +343,59 @@ void State::set_counters(std::size_t epoch, std::size_t steps) {
   steps_ = steps;
 }
 
+// The average starts at the parameters before the trainer's first step.
+void State::begin_average() {
+  if (!options_.average_decay || has_average_) return;
+  network::with_type(network_->spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    std::copy_n(network_->theta<T>(), network_->layout.size, memory<T>().average.data());
+  });
+  has_average_ = true;
+}
+
+std::shared_ptr<network::State> State::averaged_network() {
+  constexpr const char* kWhere = "Trainer.averaged_network";
+  const BetweenSteps between(kWhere, *this);
+  if (!options_.average_decay) {
+    throw invalid(kWhere, ": this trainer keeps no average; give it an average_decay.");
+  }
+  auto averaged = std::make_shared<network::State>(*network_);
+  if (!has_average_) return averaged;
+  network::with_type(network_->spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    std::copy_n(memory<T>().average.data(), network_->layout.size, averaged->theta<T>());
+  });
+  return averaged;
+}
+
+void State::set_averaged_parameters(const ConstVectorView& parameters) {
+  constexpr const char* kWhere = "Trainer.set_averaged_parameters";
+  const Busy busy(kWhere, *this);
+  if (!options_.average_decay) {
+    throw invalid(kWhere, ": this trainer keeps no average; give it an average_decay.");
+  }
+  check_no_run(kWhere);
+  check_size(kWhere, parameters);
+  check_finite(kWhere, parameters);
+  set_average(parameters.data());
+}
+
+void State::copy_average(void* canonical) {
+  network::with_type(network_->spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    engine::to_canonical(network_->layout, memory<T>().average.data(), static_cast<T*>(canonical));
+  });
+}
+
+void State::set_average(const void* canonical) {
+  network::with_type(network_->spec.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    engine::from_canonical(network_->layout, static_cast<const T*>(canonical),
+                           memory<T>().average.data());
+  });
+  has_average_ = true;
+}
+
 void State::discard_run() {
   if (record && record->epoch) ++epoch_;
   record.reset();
@@ -326,11 +419,8 @@ double State::step(const ConstMatrixView& inputs, const Targets& targets,
   const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight,
                                  {options_.threads, &interrupt});
   reserve(examples.rows());
-  EpochPlan plan = this->plan(examples, sample_weight, nullptr, interrupt);
-  plan.batch_rows = examples.rows();
+  EpochPlan plan = step_plan(examples, sample_weight, interrupt);
   report_steps(plan);
-  dropout_.purpose = core::kStepDropoutStream;
-  dropout_.index = steps_;
   EpochProgress progress;
   run(kWhere, plan, progress);
   return progress.loss_sum / progress.weight_sum;

@@ -27,8 +27,9 @@ namespace descend::trainer {
 // What steps in one arithmetic type need besides theta.
 template <class T>
 struct Memory {
-  core::AlignedBuffer<T> state[2];  // of the optimizer
-  core::AlignedBuffer<T> gradient;  // where a step takes long or is measured
+  core::AlignedBuffer<T> state[kernels::kMostStates];  // of the optimizer
+  core::AlignedBuffer<T> average;                      // of the parameters, where one is kept
+  core::AlignedBuffer<T> gradient;                     // where a step keeps it or is measured
   std::unique_ptr<engine::StepNoise<T>> noise;
   std::unique_ptr<engine::CpuEngine<T>> engine;
   int engine_workers = 0;
@@ -89,10 +90,16 @@ class State {
   void set_learning_rate(const LearningRate& learning_rate);
   void get_optimizer_state(const std::vector<VectorView>& vectors);
   void set_optimizer_state(std::size_t steps, const std::vector<ConstVectorView>& vectors);
+  std::shared_ptr<network::State> averaged_network();
+  void set_averaged_parameters(const ConstVectorView& parameters);
   /// Copies one of the optimizer's vectors, in the order of LayerShape, to or from `canonical`.
   void copy_optimizer_vector(std::size_t vector, void* canonical);
   void set_optimizer_vector(std::size_t vector, const void* canonical);
   void set_counters(std::size_t epoch, std::size_t steps);
+  /// Whether the average has begun; then it is copied, as one of the optimizer's vectors.
+  bool has_average() const { return has_average_; }
+  void copy_average(void* canonical);
+  void set_average(const void* canonical);
   /// Gives up the unfinished run; its epoch at work counts as ended.
   void discard_run();
 
@@ -126,6 +133,9 @@ class State {
   /// A plan that visits `order`, all rows where it is null. Valid until the next one is made.
   EpochPlan plan(const network::CheckedExamples& examples, ConstVectorView sample_weight,
                  const std::vector<std::size_t>* order, core::InterruptPoll& interrupt);
+  /// The plan of one step on all rows, as Trainer::step takes it.
+  EpochPlan step_plan(const network::CheckedExamples& examples, ConstVectorView sample_weight,
+                      core::InterruptPoll& interrupt);
   /// Goes on with the plan from where `progress` stands, and counts its steps. Throws
   /// NonFiniteLoss.
   StretchEnd run(const char* where, EpochPlan plan, EpochProgress& progress);
@@ -145,8 +155,13 @@ class State {
  private:
   template <class View>
   void check_optimizer_state(const char* where, const std::vector<View>& vectors) const;
+  template <class View>
+  void check_size(const char* where, const View& vector) const;
+  void check_finite(const char* where, const ConstVectorView& vector) const;
+  engine::Clipping clipping() const;
   void check_no_run(const char* where) const;
   void report_steps(EpochPlan& plan);
+  void begin_average();
 
   template <class T>
   Memory<T>& memory() {
@@ -166,6 +181,7 @@ class State {
   core::TeamTuner tuner_;  // of steps of tuned_rows_ rows
   int most_workers_ = 0;
   std::size_t tuned_rows_ = 0;
+  bool has_average_ = false;
   bool epoch_at_work_ = false;
   // Read by other threads too.
   std::atomic<std::size_t> epoch_{0};

@@ -7,7 +7,7 @@
 #include "core/checks.hpp"
 #include "core/interrupt_poll.hpp"
 #include "core/utf8.hpp"
-#include "trainer/run.hpp"
+#include "trainer/fit.hpp"
 #include "trainer/state.hpp"
 #include "trainer/trainer_file.hpp"
 
@@ -35,6 +35,18 @@ void check_tensor(const char* where, const std::string& name, const ExtraTensor&
   }
 }
 
+// What `fit` gives, or an empty history where it is interrupted before it has changed anything.
+template <class Fit>
+History interruptible(const Fit& fit) {
+  try {
+    return fit();
+  } catch (const core::Interrupted&) {
+    History history;
+    history.stop_reason = StopReason::interrupted;
+    return history;
+  }
+}
+
 }  // namespace
 
 Trainer::Trainer(const Network& network, Loss loss, Optimizer optimizer, TrainerOptions options)
@@ -45,13 +57,11 @@ Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 Trainer::~Trainer() = default;
 
 History Trainer::fit(ConstMatrixView inputs, const Targets& targets, const FitOptions& options) {
-  try {
-    return trainer::fit(*state_, inputs, targets, options);
-  } catch (const core::Interrupted&) {
-    History history;
-    history.stop_reason = StopReason::interrupted;
-    return history;
-  }
+  return interruptible([&] { return trainer::fit(*state_, inputs, targets, options); });
+}
+
+History Trainer::fit(const BatchSource& batches, const FitOptions& options) {
+  return interruptible([&] { return trainer::fit(*state_, batches, options); });
 }
 
 double Trainer::run_epoch(ConstMatrixView inputs, const Targets& targets,
@@ -96,13 +106,19 @@ void Trainer::set_optimizer_state(std::size_t steps, const std::vector<ConstVect
   state_->set_optimizer_state(steps, vectors);
 }
 
+Network Trainer::averaged_network() const { return Network(state_->averaged_network()); }
+void Trainer::set_averaged_parameters(ConstVectorView parameters) {
+  state_->set_averaged_parameters(parameters);
+}
+
 void Trainer::save(const std::string& path) const {
   const State::BetweenSteps between("Trainer.save", *state_);
   trainer::write_trainer_file(path, *state_);
 }
 
-Trainer Trainer::load(const std::string& path, int threads) {
-  return Trainer(trainer::read_trainer_file(path, threads));
+Trainer Trainer::load(const std::string& path, int threads,
+                      const std::optional<LearningRate>& learning_rate) {
+  return Trainer(trainer::read_trainer_file(path, threads, learning_rate));
 }
 
 std::optional<History> Trainer::unfinished_run() const {

@@ -24,6 +24,7 @@ using network::TensorView;
 constexpr const char* kVersion = "1";
 constexpr const char* kVersionKey = "trainer.version";
 constexpr const char* kChecksumKey = "trainer.checksum";
+constexpr const char* kAverageKey = "trainer.average";
 constexpr const char* kRunKey = "trainer.run";
 constexpr const char* kEpochKey = "trainer.run.epoch";
 constexpr const char* kBestKey = "trainer.run.best";
@@ -43,6 +44,9 @@ void visit_options(Options& options, const Field& field) {
   field("trainer.option.l1", options.l1);
   field("trainer.option.divide_penalty", options.divide_penalty);
   field("trainer.option.track_gradient_noise", options.track_gradient_noise);
+  field("trainer.option.clip_norm", options.clip_norm);
+  field("trainer.option.clip_value", options.clip_value);
+  field("trainer.option.average_decay", options.average_decay);
 }
 
 template <class Rule, class Field>
@@ -61,6 +65,7 @@ void visit_record(Record& record, const Field& field) {
 template <class Epoch, class Field>
 void visit_epoch(Epoch& epoch, const Field& field) {
   field("trainer.run.epoch.data_rows", epoch.rows);
+  field("trainer.run.epoch.weight_unit", epoch.weight_unit);
   field("trainer.run.epoch.loss_sum", epoch.progress.loss_sum);
   field("trainer.run.epoch.weight_sum", epoch.progress.weight_sum);
   field("trainer.run.epoch.steps", epoch.progress.steps);
@@ -150,6 +155,7 @@ class Writer {
     for (std::size_t i = 0; i < state_vectors(state_.optimizer()); ++i) {
       state_.copy_optimizer_vector(i, put_parameters(state_key(i)));
     }
+    if (state_.has_average()) state_.copy_average(put_parameters(kAverageKey));
   }
 
   void put_run(const RunRecord& record) {
@@ -223,7 +229,7 @@ class Reader {
  public:
   explicit Reader(const std::string& path) : file_(path) { check_origin(); }
 
-  std::unique_ptr<State> read(int threads) {
+  std::unique_ptr<State> read(int threads, const std::optional<LearningRate>& learning_rate) {
     const network::ModelFile model = network::take_model(file_);
     auto network = std::make_shared<network::State>(model.spec, model.seed, network::State::Zero{});
     network::set_parameters(*network, model.parameters.data());
@@ -232,9 +238,12 @@ class Reader {
     TrainerOptions options;
     options.threads = threads;
     visit_options(options, Take{metadata_});
-    auto state = std::make_unique<State>(network, loss, take_optimizer(), options);
+    auto state = std::make_unique<State>(network, loss, take_optimizer(learning_rate), options);
     for (std::size_t i = 0; i < state_vectors(state->optimizer()); ++i) {
       state->set_optimizer_vector(i, take_parameters(*network, state_key(i)).data());
+    }
+    if (options.average_decay && has_tensor(kAverageKey)) {
+      state->set_average(take_parameters(*network, kAverageKey).data());
     }
     const auto epoch = network::take_as<std::size_t>(metadata_, "trainer.epoch");
     const auto steps = network::take_as<std::size_t>(metadata_, "trainer.steps");
@@ -266,13 +275,21 @@ class Reader {
     network::take(metadata_, kVersionKey);
   }
 
-  Optimizer take_optimizer() {
+  Optimizer take_optimizer(const std::optional<LearningRate>& learning_rate) {
+    const auto rate = metadata_.find("trainer.optimizer.learning_rate");
+    if (rate != metadata_.end() && rate->second == network::kFunctionRate) {
+      if (!learning_rate) {
+        throw invalid("its learning rate is a function, which no file holds; give it again.");
+      }
+      rate->second = "1";
+    }
     const std::string given = network::take(metadata_, "trainer.optimizer");
-#define DESCEND_ROW(Name)              \
-  if (given == Name::kName) {          \
-    Name rule;                         \
-    visit_rule(rule, Take{metadata_}); \
-    return rule;                       \
+#define DESCEND_ROW(Name)                                   \
+  if (given == Name::kName) {                               \
+    Name rule;                                              \
+    visit_rule(rule, Take{metadata_});                      \
+    if (learning_rate) rule.learning_rate = *learning_rate; \
+    return rule;                                            \
   }
     DESCEND_OPTIMIZERS(DESCEND_ROW)
 #undef DESCEND_ROW
@@ -316,9 +333,12 @@ class Reader {
   }
 
   static void check_progress(const EpochProgress& progress, std::size_t rows, std::size_t steps) {
-    const bool is_possible = progress.visited <= rows && progress.rows <= progress.visited &&
-                             progress.steps <= steps && progress.steps <= progress.rows &&
-                             std::isfinite(progress.loss_sum) && std::isfinite(progress.weight_sum);
+    const bool of_batches = rows == 0;
+    const bool is_possible =
+        (of_batches ? progress.steps == progress.visited
+                    : progress.visited <= rows && progress.rows <= progress.visited) &&
+        progress.steps <= steps && progress.steps <= progress.rows &&
+        std::isfinite(progress.loss_sum) && std::isfinite(progress.weight_sum);
     if (!is_possible) throw invalid("the position within its epoch is not possible.");
   }
 
@@ -387,9 +407,12 @@ void write_trainer_file(const std::string& path, State& state) {
   network::with_place("Trainer.save", path, [&] { Writer(state).write(path); });
 }
 
-std::unique_ptr<State> read_trainer_file(const std::string& path, int threads) {
+std::unique_ptr<State> read_trainer_file(const std::string& path, int threads,
+                                         const std::optional<LearningRate>& learning_rate) {
   core::check_threads("Trainer.load", threads);
-  return network::with_place("Trainer.load", path, [&] { return Reader(path).read(threads); });
+  if (learning_rate) validate("Trainer.load", *learning_rate);
+  return network::with_place("Trainer.load", path,
+                             [&] { return Reader(path).read(threads, learning_rate); });
 }
 
 }  // namespace descend::trainer

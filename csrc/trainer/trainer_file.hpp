@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "trainer/state.hpp"
@@ -20,6 +21,8 @@ void write_trainer_file(const std::string& path, State& state);
 
 /// Trusts nothing in the file. Throws FileError where it cannot be read, std::invalid_argument
 /// where it is damaged, not a trainer's, or of a later version.
-std::unique_ptr<State> read_trainer_file(const std::string& path, int threads);
+/// `learning_rate` takes the place of the file's, which may be a function, not in it.
+std::unique_ptr<State> read_trainer_file(const std::string& path, int threads,
+                                         const std::optional<LearningRate>& learning_rate);
 
 }  // namespace descend::trainer

@@ -11,6 +11,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from descend import _core, html
+from descend.batches import Batches, batches_of
 from descend.callbacks.calls import Calls
 from descend.history import History
 from descend.network import Network
@@ -58,6 +59,19 @@ class Trainer(_core.Trainer):
     divide_penalty : bool
         Divide the penalty by the number of rows in the minibatch, or by their sum of weights, as
         scikit-learn does with its ``alpha``.
+    clip_value : float, optional
+        Clip each element of a step's gradient, the penalty's included, to
+        ``[-clip_value, clip_value]``.
+    clip_norm : float, optional
+        Multiply a step's gradient, the penalty's included and by value clipped first, by
+        ``min(1, clip_norm / norm)``, where ``norm`` is that of all layers' gradients together:
+        PyTorch's ``clip_grad_norm_`` but for the 1e-6 that it adds to the norm, Keras's
+        ``global_clipnorm``. Pascanu, Mikolov & Bengio (2013).
+    average_decay : float, optional
+        Keep a moving average of the parameters, ``average_decay * average + (1 - average_decay) *
+        theta`` after each step, for `averaged_network`; 0.999 averages over about 1000 steps. It
+        starts at the parameters before the first step and is not corrected for them, as with
+        Keras's ``use_ema``: they count by ``average_decay ** steps``.
     track_gradient_noise : bool
         Record the noise scale of the gradient, epoch by epoch, in ``History.noise_scale``. Every
         eighth step is then measured, or more where an epoch has few; the training stays the same,
@@ -79,6 +93,9 @@ class Trainer(_core.Trainer):
         l2: float = 0.0,
         l1: float = 0.0,
         divide_penalty: bool = False,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        average_decay: float | None = None,
         track_gradient_noise: bool = False,
     ) -> None:
         if not isinstance(network, Network):
@@ -96,12 +113,21 @@ class Trainer(_core.Trainer):
             l2,
             l1,
             divide_penalty,
+            clip_norm,
+            clip_value,
+            average_decay,
             track_gradient_noise,
         )
         self._network = network
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], threads: int | None = None) -> Trainer:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        threads: int | None = None,
+        *,
+        learning_rate: float | _core.LearningRate | Callable[[int], float] | None = None,
+    ) -> Trainer:
         """Read a trainer, its network included, from a file that ``save`` wrote.
 
         It goes on to the same bits as the one that was saved, on any machine. Where that one was
@@ -112,16 +138,19 @@ class Trainer(_core.Trainer):
         path : str or path
         threads : int, optional
             As for `Trainer`.
+        learning_rate : float, LearningRate or callable, optional
+            In place of the file's; a callable does not stand in it and is given here again.
 
         Raises
         ------
         OSError
             If the file cannot be read.
         ValueError
-            If it is cut, damaged, does not hold a trainer, or is of a later version of descend.
+            If it is cut, damaged, does not hold a trainer, or is of a later version of descend; or
+            if its learning rate is a callable and none is given.
         """
         trainer = cls.__new__(cls)
-        _core.Trainer.__init__(trainer, path, threads)
+        _core.Trainer.__init__(trainer, path, threads, learning_rate)
         trainer._network = Network.__new__(Network)
         _core.Network.__init__(trainer._network, trainer)
         return trainer
@@ -130,6 +159,21 @@ class Trainer(_core.Trainer):
     def network(self) -> Network:
         """The network trained."""
         return self._network
+
+    @property
+    def averaged_network(self) -> Network:
+        """A new network of the averaged parameters; before the first step, of the parameters.
+
+        Parameters that are set, or restored by ``patience``, are averaged from the next step on.
+
+        Raises
+        ------
+        ValueError
+            If no average is kept: give ``Trainer`` an ``average_decay``.
+        """
+        network = Network.__new__(Network)
+        _core.Network.__init__(network, self._averaged_network())
+        return network
 
     @property
     def unfinished_run(self) -> History | None:
@@ -161,8 +205,8 @@ class Trainer(_core.Trainer):
 
     def fit(
         self,
-        X: ArrayLike,
-        y: ArrayLike,
+        X: ArrayLike | Batches,
+        y: ArrayLike | None = None,
         epochs: int = 1,
         *,
         sample_weight: ArrayLike | None = None,
@@ -192,7 +236,14 @@ class Trainer(_core.Trainer):
             as they are needed. Arrays of Fortran order or with columns apart, of another byte
             order, or of long double are copied once, as are most data frames; those of pandas,
             polars and pyarrow are taken here and for every other array.
-        y : array_like
+
+            Without ``y``: minibatches, an iterable of ``(X, y)`` or ``(X, y, sample_weight)``, such
+            as a list or a data loader, or a function that returns one. Each epoch iterates anew, so
+            that a generator serves one epoch alone. Each batch is one optimizer step, as ``step``
+            takes it; ``batch_size`` and ``shuffle`` are not used, and ``metrics`` are those of the
+            validation. An unfinished epoch skips the batches that it has taken, which must come in
+            the same order again.
+        y : array_like, optional
             Targets of shape (n_rows, n_outputs), or (n_rows,) where there is one output. For
             ``softmax_cross_entropy`` class indices (n_rows,) or rows of probabilities.
         epochs : int
@@ -228,7 +279,8 @@ class Trainer(_core.Trainer):
         ------
         ValueError
             If the data do not fit the network, the loss or the unfinished epoch; nothing is changed
-            then.
+            then. A batch that does not fit, named by its number in the epoch from 0, ends the run,
+            which keeps the steps before; so does an exception of the iterator.
         FloatingPointError
             If the loss of a step is NaN or infinite, or its update would overflow. That step is
             not applied: parameters, optimizer state and ``steps`` are those of the step before
@@ -242,25 +294,27 @@ class Trainer(_core.Trainer):
         validation_X, validation_y = _pair(validation_data)
         if not isinstance(stop, Stop | None):
             raise TypeError(f"Trainer.fit: stop must be a descend.Stop or None, got {stop!r}.")
+        begin = None if y is not None else batches_of(X, sample_weight, epochs)
         # The core refuses any other number of epochs; a bar over it would be drawn first.
         is_count = isinstance(epochs, Integral) and epochs > 0
         watched = watching(progress if is_count else None, int(epochs) if is_count else 0)
         calls = None if callbacks is None else Calls(self, callbacks)
         with watched as show, _at_work(self, calls):
-            record = self._fit(
-                X,
-                y,
-                epochs=epochs,
-                sample_weight=sample_weight,
-                validation_X=validation_X,
-                validation_y=validation_y,
-                stop=asdict(stop or Stop()),
-                metrics=metrics,
-                on_begin=calls and calls.begin,
-                on_epoch=calls.epoch_behind(show) if calls else show,
-                on_step=calls.step if calls and calls.every_n_steps else None,
-                every_n_steps=calls.every_n_steps if calls else 0,
-            )
+            asked = {
+                "epochs": epochs,
+                "validation_X": validation_X,
+                "validation_y": validation_y,
+                "stop": asdict(stop or Stop()),
+                "metrics": metrics,
+                "on_begin": calls and calls.begin,
+                "on_epoch": calls.epoch_behind(show) if calls else show,
+                "on_step": calls.step if calls and calls.every_n_steps else None,
+                "every_n_steps": calls.every_n_steps if calls else 0,
+            }
+            if begin is None:
+                record = self._fit(X, y, sample_weight, asked)
+            else:
+                record = self._fit_batches(begin, asked)
             history = History(**record)
             if calls is not None:
                 calls.end(history)
@@ -286,8 +340,9 @@ class Trainer(_core.Trainer):
         RuntimeError
             If the trainer is at work in another thread; save from a callback.
         """
-        if self._calls is not None and self._calls.thread == get_ident():
-            self._save(path, *self._calls.states())
+        calls = self._calls
+        if calls is not None and calls.thread == get_ident() and self.unfinished_run is not None:
+            self._save(path, *calls.states())
         else:
             self._save(path)
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 
 #include "check.hpp"
 #include "descend/optimizer.hpp"
@@ -12,6 +13,8 @@
 namespace engine = descend::engine;
 
 namespace {
+
+constexpr double kNone = std::numeric_limits<double>::infinity();
 
 void test_the_penalty_bounds_its_gradient() {
   for (const double l2 : {0.0, 1e-30, 5e-7, 0.3, 1e10}) {
@@ -35,7 +38,8 @@ void test_a_penalised_run_stays_within_its_bounds(const Optimizer& optimizer) {
     engine::GrowthBound growth(optimizer, dtype);
     growth.parameters_within(1e4);
     for (std::uint64_t step = 1; step <= 20000; ++step) {
-      if (!growth.take_step(learning_rate, gradient + penalty.gradient_bound(penalty_sum), step)) {
+      if (!growth.take_step(learning_rate, gradient + penalty.gradient_bound(penalty_sum), kNone,
+                            step)) {
         CHECK(step == 0);
         return;
       }
@@ -46,26 +50,38 @@ void test_a_penalised_run_stays_within_its_bounds(const Optimizer& optimizer) {
 void test_the_highest_rate_so_far_counts() {
   engine::GrowthBound growth(descend::SGD{0.01, 0.9}, descend::DType::float32);
   growth.parameters_within(1.0);
-  CHECK(growth.take_step(1e-3, 1e17, 1));
-  CHECK(!growth.take_step(1e21, 1e17, 2));
-  CHECK(!growth.take_step(0.0, 0.0, 3));  // momentum goes on
+  CHECK(growth.take_step(1e-3, 1e17, kNone, 1));
+  CHECK(!growth.take_step(1e21, 1e17, kNone, 2));
+  CHECK(!growth.take_step(0.0, 0.0, kNone, 3));  // momentum goes on
 }
 
 void test_a_state_that_was_set_moves_the_parameters() {
   engine::GrowthBound growth(descend::SGD{0.01, 0.9}, descend::DType::float32);
   growth.parameters_within(1.0);
   growth.state_within(1e15);
-  CHECK(growth.take_step(1e-3, 1.0, 1));
+  CHECK(growth.take_step(1e-3, 1.0, kNone, 1));
   growth.state_within(1e38);
-  CHECK(!growth.take_step(1e-3, 1.0, 2));
+  CHECK(!growth.take_step(1e-3, 1.0, kNone, 2));
+}
+
+void test_a_clipped_gradient_is_what_counts() {
+  engine::GrowthBound growth(descend::SGD{1e6, 0.9}, descend::DType::float32);
+  growth.parameters_within(1.0);
+  for (std::uint64_t step = 1; step <= 1000; ++step) {
+    CHECK(growth.take_step(1e6, 1e30, 1.0, step));
+  }
+  // Beyond the range there is nothing to clip: the sums on the way overflow.
+  CHECK(!growth.take_step(1e6, 1e38, 1.0, 1001));
+  CHECK(!growth.take_step(1e6, std::nan(""), 1.0, 1001));
+  CHECK(growth.take_step(1e6, 1e30, 1.0, 1001));
 }
 
 void test_a_gradient_beyond_the_range_is_no_safe_step() {
   engine::GrowthBound growth(descend::SGD{}, descend::DType::float32);
   growth.parameters_within(1.0);
-  CHECK(growth.take_step(0.01, 1.0, 1));
-  CHECK(!growth.take_step(0.01, 1e38, 2));
-  CHECK(!growth.take_step(0.01, std::nan(""), 3));
+  CHECK(growth.take_step(0.01, 1.0, kNone, 1));
+  CHECK(!growth.take_step(0.01, 1e38, kNone, 2));
+  CHECK(!growth.take_step(0.01, std::nan(""), kNone, 3));
 }
 
 }  // namespace
@@ -78,6 +94,7 @@ int main() {
   test_a_penalised_run_stays_within_its_bounds(descend::SGD{});
   test_the_highest_rate_so_far_counts();
   test_a_state_that_was_set_moves_the_parameters();
+  test_a_clipped_gradient_is_what_counts();
   test_a_gradient_beyond_the_range_is_no_safe_step();
   return check_result();
 }

@@ -334,6 +334,48 @@ void test_a_step_wise_callback_and_max_steps_may_meet() {
   }
 }
 
+void test_batches_of_the_caller_are_steps() {
+  const Data data;
+  const ds::Network by_batches = small_network(), by_rows = small_network();
+  ds::TrainerOptions options;
+  options.batch_size = 40;
+  options.shuffle = false;
+  std::size_t begin = 0, passes = 0;
+  const ds::NextBatch next = [&](ds::Batch& batch) {
+    if (begin == kRows) return false;
+    const std::size_t end = std::min(begin + 40, kRows);
+    batch = {data.inputs().rows(begin, end), data.targets().rows(begin, end), {}};
+    begin = end;
+    return true;
+  };
+  const ds::BatchSource source = [&] {
+    begin = 0;
+    ++passes;
+    return next;
+  };
+  ds::FitOptions fit;
+  fit.epochs = 5;
+  const ds::History history = small_trainer(by_batches).fit(source, fit);
+  const ds::History expected =
+      small_trainer(by_rows, options).fit(data.inputs(), data.targets(), fit);
+  CHECK(passes == 5);
+  CHECK(history.loss == expected.loss);
+  CHECK(history.steps == 15);
+  CHECK(parameters_of(by_batches) == parameters_of(by_rows));
+
+  ds::Trainer trainer = small_trainer(by_batches);
+  const ds::BatchSource empty = [] { return [](ds::Batch&) { return false; }; };
+  CHECK_THROWS(trainer.fit(empty), std::invalid_argument, "epoch 1 has no batch");
+  const ds::BatchSource wide = [&] {
+    return [&](ds::Batch& batch) {
+      batch = {{data.x.data(), 2, 2}, data.targets().rows(0, 2), {}};
+      return true;
+    };
+  };
+  CHECK_THROWS(trainer.fit(wide), std::invalid_argument, "Trainer.fit: batch 0: X has shape");
+  CHECK(trainer.epoch() == 0 && trainer.steps() == 0);
+}
+
 void test_bad_data_throw_and_change_nothing() {
   Data data;
   const ds::Network network = small_network();
@@ -363,6 +405,9 @@ void test_bad_options_throw() {
   ds::TrainerOptions options;
   options.batch_size = 0;
   CHECK_THROWS(small_trainer(small_network(), options), std::invalid_argument, "batch_size");
+  options = {};
+  options.clip_norm = 0.0;
+  CHECK_THROWS(small_trainer(small_network(), options), std::invalid_argument, "clip_norm");
   options = {};
   options.l2 = -1;
   CHECK_THROWS(small_trainer(small_network(), options), std::invalid_argument, "l2");
@@ -423,6 +468,35 @@ void test_a_trainer_goes_on_from_another_ones_state() {
   CHECK(second.steps() == 4);
 }
 
+void test_an_average_of_clipped_steps_is_kept() {
+  const Data data;
+  const ds::Network network = small_network();
+  ds::TrainerOptions options;
+  options.clip_norm = 1e-3;
+  options.clip_value = 1.0;
+  options.average_decay = 0.5;
+  ds::Trainer trainer(network, ds::Loss::softmax_cross_entropy, ds::SGD{1.0}, options);
+  const std::vector<float> before = parameters_of(network);
+  trainer.step(data.inputs(), data.targets());
+  const std::vector<float> after = parameters_of(network);
+  const std::vector<float> average = parameters_of(trainer.averaged_network());
+  double squares = 0.0;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    squares += std::pow(static_cast<double>(after[i]) - static_cast<double>(before[i]), 2);
+    CHECK(average[i] == 0.5F * before[i] + 0.5F * after[i]);
+  }
+  CHECK(std::abs(std::sqrt(squares) - 1e-3) < 1e-6);
+
+  trainer.set_averaged_parameters({before.data(), before.size()});
+  CHECK(parameters_of(trainer.averaged_network()) == before);
+  CHECK_THROWS(trainer.set_averaged_parameters({before.data(), 3}), std::invalid_argument,
+               "3 elements");
+  ds::Trainer other = small_trainer(network);
+  CHECK_THROWS(other.averaged_network(), std::invalid_argument, "average_decay");
+  CHECK_THROWS(other.set_averaged_parameters({before.data(), before.size()}), std::invalid_argument,
+               "average_decay");
+}
+
 }  // namespace
 
 int main() {
@@ -437,9 +511,11 @@ int main() {
   test_a_learning_rate_set_in_a_callback_holds_from_the_next_step();
   test_a_step_wise_callback_ends_the_run_at_its_step();
   test_a_step_wise_callback_and_max_steps_may_meet();
+  test_batches_of_the_caller_are_steps();
   test_bad_data_throw_and_change_nothing();
   test_bad_options_throw();
   test_a_diverging_run_keeps_the_last_finite_parameters();
   test_a_trainer_goes_on_from_another_ones_state();
+  test_an_average_of_clipped_steps_is_kept();
   return check_result();
 }

@@ -11,7 +11,9 @@ class Trainer:
     """Trains ``network`` in place; ``epoch`` and ``steps`` count over the trainer's life.
 
     The loss is J + l2 / 2 ||W||^2 + l1 ||W||_1 over all weights W, the penalty divided by the
-    minibatch's sum of weights where ``divide_penalty`` says so.
+    minibatch's sum of weights where ``divide_penalty`` says so. Its gradient is clipped to
+    [-clip_value, clip_value], then to a norm of ``clip_norm``. ``average`` holds the moving average
+    of the parameters where there is an ``average_decay``.
     """
 
     def __init__(
@@ -25,6 +27,9 @@ class Trainer:
         l2=0.0,
         l1=0.0,
         divide_penalty=False,
+        clip_norm=None,
+        clip_value=None,
+        average_decay=None,
     ):
         self.network = network
         self.loss = loss
@@ -33,6 +38,9 @@ class Trainer:
         self.shuffle = shuffle
         self.seed = seed
         self.l2, self.l1, self.divide_penalty = l2, l1, divide_penalty
+        self.clip_norm, self.clip_value = clip_norm, clip_value
+        self.average_decay = average_decay
+        self.average = [[part.copy() for part in pair] for pair in network.parameters]
         self.epoch = 0
         self.steps = 0
         self._states = [[optimizer.init(p) for p in pair] for pair in network.parameters]
@@ -58,12 +66,32 @@ class Trainer:
             total.append((d_w + scale * (self.l2 * w + self.l1 * np.sign(w)), d_b))
         return penalty, total
 
+    def _clipped(self, gradient):
+        if self.clip_value is not None:
+            most = self.clip_value
+            gradient = [tuple(np.clip(part, -most, most) for part in pair) for pair in gradient]
+        if self.clip_norm is not None:
+            squares = sum((part**2).sum() for pair in gradient for part in pair)
+            if squares > self.clip_norm**2:
+                factor = self.clip_norm / np.sqrt(squares)
+                gradient = [tuple(factor * part for part in pair) for pair in gradient]
+        return gradient
+
+    def _take_average(self):
+        if self.average_decay is None:
+            return
+        for pair, averages in zip(self.network.parameters, self.average, strict=True):
+            for theta, average in zip(pair, averages, strict=True):
+                average *= self.average_decay
+                average += (1 - self.average_decay) * theta
+
     def _descend(self, x, y, sample_weight, masks):
         """Apply one step and return the loss before it."""
         j, gradient = self.network.loss_and_gradient(x, y, self.loss, sample_weight, masks)
         rows_weight = len(x) if sample_weight is None else np.sum(sample_weight)
         penalty, gradient = self._add_penalty(gradient, rows_weight)
         j += penalty
+        gradient = self._clipped(gradient)
         self.steps += 1
         for parameters, derivatives, states in zip(
             self.network.parameters, gradient, self._states, strict=True
@@ -71,6 +99,7 @@ class Trainer:
             for theta, g, state in zip(parameters, derivatives, states, strict=True):
                 is_weights = theta.ndim == 2
                 self.optimizer.update(theta, g, state, self.steps, decay=is_weights)
+        self._take_average()
         return j
 
     def step(self, x, y, sample_weight=None):

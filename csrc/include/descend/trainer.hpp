@@ -47,6 +47,16 @@ struct TrainerOptions {
   double l2 = 0.0;                             ///< >= 0
   double l1 = 0.0;                             ///< >= 0
   bool divide_penalty = false;
+  /// > 0: each element of the gradient, the penalty's included, is clipped to
+  /// [-clip_value, clip_value].
+  std::optional<double> clip_value{};
+  /// > 0: the gradient, the penalty's included and by value clipped first, is multiplied by
+  /// min(1, clip_norm / its norm over all parameters). Pascanu, Mikolov & Bengio (2013).
+  std::optional<double> clip_norm{};
+  /// In [0, 1): averaged_network() has a moving average of the parameters,
+  /// average_decay average + (1 - average_decay) theta after each step, from those before the first
+  /// step on; there is no correction for these, which count by average_decay^steps.
+  std::optional<double> average_decay{};
   /// Whether fit records the noise scale of the gradient epoch by epoch, in History::noise_scale;
   /// the minibatches then have at least 2 rows. Training itself stays as it is, to the bit.
   bool track_gradient_noise = false;
@@ -82,6 +92,18 @@ struct EpochReport {
   std::size_t steps;                                 ///< in this run so far
   double seconds;                                    ///< of this run so far
 };
+
+/// A minibatch of the caller's: views that are valid until the next one is asked for.
+struct Batch {
+  ConstMatrixView inputs;  ///< (rows, inputs), at least one row
+  Targets targets{};
+  ConstVectorView sample_weight{};  ///< empty or (rows), finite, >= 0, not all 0
+};
+
+/// Gives an epoch's next minibatch; false where there is no more.
+using NextBatch = std::function<bool(Batch&)>;
+/// Begins another epoch.
+using BatchSource = std::function<NextBatch()>;
 
 struct FitOptions {
   std::size_t epochs = 1;
@@ -178,6 +200,13 @@ class Trainer {
   /// fit begins another one with a new epoch.
   History fit(ConstMatrixView inputs, const Targets& targets, const FitOptions& options = {});
 
+  /// The same with the caller's minibatches, each of which is one optimizer step, as step() takes
+  /// it: batch_size and shuffle are not used, and metrics are those of the validation. `batches` is
+  /// called on this thread, between two steps as a callback is; an exception of it is fit's own. A
+  /// batch that does not fit throws std::invalid_argument with its number in the epoch, from 0, and
+  /// ends the run, which keeps the steps before. An unfinished epoch skips the batches taken.
+  History fit(const BatchSource& batches, const FitOptions& options = {});
+
   /// One epoch, visiting `order` (row indices, in visiting order) where it is given and the
   /// shuffled rows otherwise. Returns the mean loss over the rows visited, each taken before
   /// the update of its step; NaN where it is interrupted within its first step.
@@ -216,6 +245,13 @@ class Trainer {
   void get_optimizer_state(const std::vector<VectorView>& vectors) const;
   void set_optimizer_state(std::size_t steps, const std::vector<ConstVectorView>& vectors);
 
+  /// A network of the averaged parameters, a copy; before the first step, of the parameters.
+  /// Setting goes on from others, parameter_count() elements of the network's dtype. Both throw
+  /// std::invalid_argument where no average is kept; setting also on a mismatch or a value that is
+  /// not finite.
+  Network averaged_network() const;
+  void set_averaged_parameters(ConstVectorView parameters);
+
   /// Writes the trainer as it stands to a safetensors file, which it replaces atomically: the
   /// network (Network::load reads it too), loss, options but threads, optimizer and its state,
   /// counters, extra(), and the run of fit at work, where a callback saves. last_steps() is left
@@ -225,7 +261,9 @@ class Trainer {
   /// machine and number of threads. `threads` as in TrainerOptions.
   /// Throws FileError where the file cannot be read, and std::invalid_argument where it is damaged,
   /// not a trainer's, or of a later version.
-  static Trainer load(const std::string& path, int threads = 0);
+  /// `learning_rate` takes the place of the file's; one that is a function stands in no file.
+  static Trainer load(const std::string& path, int threads = 0,
+                      const std::optional<LearningRate>& learning_rate = {});
 
   /// The history so far of the run at work, or of the one that a loaded trainer has not finished;
   /// its stop_reason is `interrupted` unless a condition has been met.

@@ -681,21 +681,25 @@ class Trainer:
     Trains a network: minibatches, epochs, stopping conditions.
     """
     @typing.overload
-    def __init__(self, network: Network, loss: typing.Any, optimizer: typing.Any, batch_size: typing.Any, shuffle: typing.Any, seed: typing.Any, threads: typing.Any, l2: typing.Any, l1: typing.Any, divide_penalty: typing.Any, track_gradient_noise: typing.Any) -> None:
+    def __init__(self, network: Network, loss: typing.Any, optimizer: typing.Any, batch_size: typing.Any, shuffle: typing.Any, seed: typing.Any, threads: typing.Any, l2: typing.Any, l1: typing.Any, divide_penalty: typing.Any, clip_norm: typing.Any, clip_value: typing.Any, average_decay: typing.Any, track_gradient_noise: typing.Any) -> None:
         ...
     @typing.overload
     def __init__(self, network: Network, like: Trainer, batch_size: typing.Any) -> None:
         ...
     @typing.overload
-    def __init__(self, path: typing.Any, threads: typing.Any) -> None:
+    def __init__(self, path: typing.Any, threads: typing.Any, learning_rate: typing.Any) -> None:
         """
         The trainer in a file.
         """
+    def _averaged_network(self) -> Network:
+        ...
     def _end_run(self) -> None:
         ...
     def _extra(self) -> tuple:
         ...
-    def _fit(self, X: typing.Any, y: typing.Any, epochs: typing.Any, sample_weight: typing.Any, validation_X: typing.Any, validation_y: typing.Any, stop: dict, metrics: typing.Any, on_begin: typing.Any, on_epoch: typing.Any, on_step: typing.Any, every_n_steps: typing.Any) -> dict:
+    def _fit(self, X: typing.Any, y: typing.Any, sample_weight: typing.Any, asked: dict) -> dict:
+        ...
+    def _fit_batches(self, begin: typing.Any, asked: dict) -> dict:
         ...
     def _save(self, path: typing.Any, extra_text: str | None = None, extra_arrays: collections.abc.Mapping[str, numpy.ndarray] = {}) -> None:
         ...
@@ -788,9 +792,24 @@ class Trainer:
     def _unfinished_run(self) -> typing.Any:
         ...
     @property
+    def average_decay(self) -> float | None:
+        """
+        The decay of the parameters' moving average; None: none is kept.
+        """
+    @property
     def batch_size(self) -> int | None:
         """
         Rows a step; None: all of them.
+        """
+    @property
+    def clip_norm(self) -> float | None:
+        """
+        The largest norm that a step's gradient may have; None: any.
+        """
+    @property
+    def clip_value(self) -> float | None:
+        """
+        The largest magnitude that an element of a step's gradient may have; None: any.
         """
     @property
     def divide_penalty(self) -> bool:

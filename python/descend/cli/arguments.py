@@ -8,6 +8,7 @@ from typing import Any
 
 import descend
 from descend.cli.task import CLASS_LOSS, REAL_LOSSES, TASKS
+from descend.cli.trainers import SCHEDULES
 
 __all__ = ["parser"]
 
@@ -37,7 +38,8 @@ examples:
   descend batch-size digits
   descend batch-size data.csv --target y --layers 64,64 --figure sizes.svg
 
-The table and the figure are those of descend.batch_size_report; docs/batch-size.md explains them.
+The options are those of descend train; --batch-size is that of the epochs that are looked ahead.
+docs/batch-size.md explains the table and the figure.
 """
 
 _PREDICT_EXAMPLES = """\
@@ -143,7 +145,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_data(batch_size.add_argument_group("data"))
     _add_network(batch_size.add_argument_group("network"))
-    _add_optimizer(batch_size.add_argument_group("training"))
+    _add_training(batch_size.add_argument_group("training"))
     _add_measurement(batch_size.add_argument_group("measurement"))
     commands.add_parser("info", help="print what this build is and what it runs on")
     return top
@@ -265,13 +267,6 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
 
 def _add_measurement(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--batch-size",
-        type=_count,
-        default=32,
-        metavar="N",
-        help="rows of a minibatch in the epochs that are looked ahead (default: %(default)s)",
-    )
-    group.add_argument(
         "--seconds",
         type=_seconds,
         default=3.0,
@@ -286,7 +281,7 @@ def _add_measurement(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_optimizer(group: argparse._ArgumentGroup) -> None:
+def _add_training(group: argparse._ArgumentGroup) -> None:
     losses = (CLASS_LOSS, *REAL_LOSSES)
     group.add_argument(
         "--loss",
@@ -308,22 +303,49 @@ def _add_optimizer(group: argparse._ArgumentGroup) -> None:
         "--learning-rate", type=float, metavar="RATE", help="(default: the optimizer's own)"
     )
     group.add_argument(
-        "--seed",
-        type=_seed,
-        default=0,
-        metavar="N",
-        help="of the split, the weights, the shuffle and dropout (default: %(default)s)",
+        "--schedule",
+        choices=SCHEDULES,
+        default="none",
+        metavar="NAME",
+        help=f"how the learning rate changes over the run: {', '.join(SCHEDULES)}; cosine and "
+        "linear fall to 0, step and exponential by ten for each third, one_cycle rises to it "
+        "first (default: %(default)s)",
     )
     group.add_argument(
-        "--threads",
-        type=int,
-        metavar="N",
-        help="at most so many; the result is the same for any (default: what the work is worth)",
+        "--warm-up",
+        type=_count,
+        default=0,
+        metavar="STEPS",
+        help="steps over which the learning rate rises from 0 before that (default: %(default)s)",
     )
-
-
-def _add_training(group: argparse._ArgumentGroup) -> None:
-    _add_optimizer(group)
+    group.add_argument(
+        "--l2",
+        type=float,
+        default=0.0,
+        metavar="L2",
+        help="penalty on the weights, L2 / 2 times the sum of their squares (default: %(default)s)",
+    )
+    group.add_argument(
+        "--clip-norm",
+        type=float,
+        metavar="NORM",
+        help="shorten a step's gradient to this norm where it is longer (default: never)",
+    )
+    group.add_argument(
+        "--class-weight",
+        choices=("none", "balanced"),
+        default="none",
+        help="balanced: rows of rare classes weigh more, so that all classes count the same "
+        "(default: %(default)s)",
+    )
+    group.add_argument(
+        "--metrics",
+        action="extend",
+        type=_metrics,
+        metavar="NAME,...",
+        help=f"measured after each epoch: {', '.join(descend.metrics())}, k a number "
+        "(default: accuracy of classes)",
+    )
     group.add_argument(
         "--batch-size",
         type=_count,
@@ -343,6 +365,19 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         type=_count,
         metavar="N",
         help="stop after N epochs without a lower validation loss, keep the best (default: 10)",
+    )
+    group.add_argument(
+        "--seed",
+        type=_seed,
+        default=0,
+        metavar="N",
+        help="of the split, the weights, the shuffle and dropout (default: %(default)s)",
+    )
+    group.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="at most so many; the result is the same for any (default: what the work is worth)",
     )
 
 
@@ -365,6 +400,10 @@ def _seed(text: str) -> int:
     if not text.strip().isdecimal() or int(text) >= 2**64:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
     return int(text)
+
+
+def _metrics(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _seconds(text: str) -> float:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 import descend
-from descend.cli import train
+from descend.cli import train, trainers
 from descend.cli.errors import DataError, UsageError
 from descend.cli.words import say
 
@@ -16,13 +16,17 @@ __all__ = ["run"]
 def run(arguments: argparse.Namespace) -> None:
     """Run ``descend batch-size``: print the table and draw the figure."""
     data = train.read(arguments)
-    trainer = train.make_trainer(data, arguments)
+    trainer = trainers.build(data, arguments)
     rows = data.split.train
     say("data", f"{data.name}: {len(rows)} rows to train on, of {data.X.shape[1]} inputs")
     say("training", f"{data.task.loss}, {trainer.optimizer}")
     try:
         report = descend.batch_size_report(
-            trainer, data.X[rows], data.y[rows], seconds=arguments.seconds
+            trainer,
+            data.X[rows],
+            data.y[rows],
+            sample_weight=trainers.row_weights(data, arguments),
+            seconds=arguments.seconds,
         )
     except FloatingPointError as error:
         raise DataError(str(error)) from error
