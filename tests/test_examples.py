@@ -21,7 +21,12 @@ def run(name, *arguments, folder):
     return done.stdout
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+# The one about the batch size takes its time, and has a test of its own.
+@pytest.mark.parametrize(
+    "path",
+    sorted(set(EXAMPLES.glob("*.py")) - {EXAMPLES / "batch_size.py"}),
+    ids=lambda path: path.name,
+)
 def test_the_example_runs_and_leaves_nothing_behind(path, tmp_path):
     assert run(path.name, folder=tmp_path)
     assert not list(tmp_path.iterdir())
@@ -53,6 +58,19 @@ def test_small_batches_need_fewer_epochs(tmp_path):
     lines = run("batch_vs_minibatch.py", folder=tmp_path).splitlines()[2:]
     epochs = [int(line.split()[1]) for line in lines]
     assert epochs == sorted(epochs, reverse=True)
+
+
+@pytest.mark.slow
+def test_errors_of_minibatches_are_as_predicted(tmp_path):
+    out = run("batch_size.py", "claims.svg", folder=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["claims.svg"]
+    assert "<svg" in (tmp_path / "claims.svg").read_text()
+    errors, epochs, _ = (table.splitlines()[1:] for table in out.split("batch size")[1:])
+    for line in errors[:6]:
+        _, predicted, measured = map(float, line.split())
+        assert abs(measured / predicted - 1) < 0.1, line
+    needed = [float(line.split()[3]) for line in epochs[:6]]
+    assert needed[-1] > 3 * needed[0]
 
 
 def test_hidden_ratings_are_found(tmp_path):

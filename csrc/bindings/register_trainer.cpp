@@ -68,7 +68,7 @@ BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::han
                           py::handle batch_size, py::handle shuffle, py::handle seed,
                           py::handle threads, py::handle l2, py::handle l1,
                           py::handle divide_penalty, py::handle clip_norm, py::handle clip_value,
-                          py::handle average_decay) {
+                          py::handle average_decay, py::handle track_gradient_noise) {
   constexpr const char* kWhere = "Trainer";
   const std::string loss_name = name_argument(kWhere, "loss", loss_value);
   const Loss loss = prefixed(kWhere, [&] { return parse_loss(loss_name); });
@@ -85,6 +85,8 @@ BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::han
   options.clip_norm = optional_number(kWhere, "clip_norm", clip_norm);
   options.clip_value = optional_number(kWhere, "clip_value", clip_value);
   options.average_decay = optional_number(kWhere, "average_decay", average_decay);
+  options.track_gradient_noise =
+      flag_argument(kWhere, "track_gradient_noise", track_gradient_noise);
   return BoundTrainer(Trainer(network, loss, optimizer, options));
 }
 
@@ -117,6 +119,13 @@ void save(BoundTrainer& self, py::handle path, const std::optional<std::string>&
   }
   const py::gil_scoped_release release;
   self.trainer.save(file);
+}
+
+// A trainer of another network of the same shape, with the settings of `like` but for batch_size.
+BoundTrainer trainer_like(const Network& network, const BoundTrainer& like, py::handle batch_size) {
+  TrainerOptions options = like.options;
+  options.batch_size = optional_count("Trainer", "batch_size", batch_size);
+  return BoundTrainer(Trainer(network, like.loss, like.trainer.optimizer(), options));
 }
 
 // (text, {name: array}), as save takes them.
@@ -169,6 +178,7 @@ py::dict report_dict(const EpochReport& report, const HeldMetrics& metrics) {
   result["epoch"] = report.epoch;
   result["loss"] = report.loss;
   result["validation_loss"] = report.validation_loss;
+  result["noise_scale"] = report.noise_scale;
   result["metrics"] = metric_dict(metrics, report.metrics);
   result["validation_metrics"] = metric_dict(metrics, report.validation_metrics);
   result["learning_rate"] = report.learning_rate;
@@ -193,6 +203,7 @@ py::dict history_dict(const History& history) {
   py::dict result;
   result["loss"] = history.loss;
   result["validation_loss"] = history.validation_loss;
+  result["noise_scale"] = history.noise_scale;
   result["metrics"] = history.metrics;
   result["validation_metrics"] = history.validation_metrics;
   result["learning_rate"] = history.learning_rate;
@@ -422,7 +433,8 @@ void register_trainer(py::module_& module) {
       .def(py::init(&make_trainer), py::arg("network"), py::arg("loss"), py::arg("optimizer"),
            py::arg("batch_size"), py::arg("shuffle"), py::arg("seed"), py::arg("threads"),
            py::arg("l2"), py::arg("l1"), py::arg("divide_penalty"), py::arg("clip_norm"),
-           py::arg("clip_value"), py::arg("average_decay"))
+           py::arg("clip_value"), py::arg("average_decay"), py::arg("track_gradient_noise"))
+      .def(py::init(&trainer_like), py::arg("network"), py::arg("like"), py::arg("batch_size"))
       .def(py::init(&load_trainer), py::arg("path"), py::arg("threads"), py::arg("learning_rate"),
            "The trainer in a file.")
       .def("_fit", &fit, py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::arg("asked"))
@@ -561,6 +573,10 @@ the penalty beside it, and the rows' sum of weights.
       .def_property_readonly(
           "divide_penalty", [](const BoundTrainer& self) { return self.options.divide_penalty; },
           "Whether the penalty is divided by the minibatch's sum of weights.")
+      .def_property_readonly(
+          "track_gradient_noise",
+          [](const BoundTrainer& self) { return self.options.track_gradient_noise; },
+          "Whether ``fit`` records the noise scale of the gradient.")
       .def_property_readonly(
           "clip_norm", [](const BoundTrainer& self) { return self.options.clip_norm; },
           "The largest norm that a step's gradient may have; None: any.")

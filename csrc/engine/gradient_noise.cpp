@@ -99,6 +99,13 @@ class GroupGradients {
 
 }  // namespace
 
+NoiseMoments noise_moments(double rows, double weight, double squares, double norm) {
+  squares /= weight * weight;
+  norm /= weight * weight;
+  const double variance = std::max(0.0, rows * (rows * squares - norm) / (rows - 1.0));
+  return {variance, norm - variance / rows};
+}
+
 template <class T>
 std::optional<GroupedNoise> grouped_noise(const NetworkSpec& spec, const ParameterLayout& layout,
                                           const T* theta, const Examples& examples,

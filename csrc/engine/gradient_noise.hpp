@@ -32,6 +32,15 @@ struct GroupedNoise {
   std::vector<NoiseGroup> groups;
 };
 
+struct NoiseMoments {
+  double variance = 0.0;      ///< tr Sigma of one row's gradient, n v_i of n rows
+  double squared_norm = 0.0;  ///< |G|^2
+};
+
+/// The unbiased figures of `rows` rows, at least 2: `squares` is sum_i |v_i|^2 and `norm`
+/// |sum_i v_i|^2, where the rows have the part `weight` of W.
+NoiseMoments noise_moments(double rows, double weight, double squares, double norm);
+
 /// Takes `rows` of `examples`, not all of weight 0, through the network and back, in groups of
 /// adjacent ones: one for 64 rows, 8 at least and 16 at most, or fewer where there are not as many
 /// rows, or where the groups' gradients, which are all held, would take more than 256 MiB; 4 then.

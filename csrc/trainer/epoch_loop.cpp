@@ -11,6 +11,16 @@ namespace descend::trainer {
 
 namespace {
 
+// A step whose noise is measured takes longer, its gradient being written to memory: so many steps
+// lie between two of them, fewer where an epoch has no room for as many measurements.
+constexpr std::size_t kMeasurements = 8;
+constexpr std::size_t kMostStepsBetween = 8;
+
+std::size_t steps_between_measurements(const EpochPlan& plan) {
+  const std::size_t steps = (plan.rows.count + plan.batch_rows - 1) / plan.batch_rows;
+  return std::clamp<std::size_t>(steps / kMeasurements, 1, kMostStepsBetween);
+}
+
 // What ends the epoch after a step, `steps` of it done.
 std::optional<StopReason> condition_met(const EpochPlan& plan, std::size_t steps) {
   if (plan.max_steps && steps >= *plan.max_steps) return StopReason::max_steps;
@@ -118,22 +128,25 @@ struct BlockSums {
   double gradient_bound = 0.0;  // no element of the gradient has a magnitude beyond this
 };
 
-// The gradient of a long minibatch, block after block, into `gradient`. The same in every worker;
-// nothing where it is interrupted.
+// The gradient of a minibatch that is long or measured, block after block, into `gradient`. The
+// same in every worker; nothing where it is interrupted.
 template <class T>
 std::optional<BlockSums> gradient_in_blocks(engine::CpuEngine<T>& engine,
                                             const core::Worker& worker, core::Pace& pace,
                                             const engine::Minibatch& batch, const T* theta,
-                                            T* gradient) {
+                                            T* gradient, engine::StepNoise<T>* noise) {
   BlockSums sums;
+  if (noise != nullptr) noise->begin(worker);
   for (std::size_t first = 0; first < batch.rows.count; first += engine::kBlockRows) {
     engine::Minibatch block = batch;
     block.rows = batch.rows.part(first, std::min(first + engine::kBlockRows, batch.rows.count));
     if (!engine.backpropagate(worker, pace, block, theta)) return std::nullopt;
     sums.loss += engine.loss_sum(block);
     sums.gradient_bound += engine.gradient_bound(block);
+    if (noise != nullptr) noise->take_rows(worker, engine, block);
     if (!engine.gradient(worker, pace, block, gradient, first > 0)) return std::nullopt;
     if (!pace.meet()) return std::nullopt;
+    if (noise != nullptr) noise->add_rows(worker, block);
   }
   return sums;
 }
@@ -158,11 +171,13 @@ bool keeps_gradient(const engine::CpuEngine<T>& engine, const engine::Clipping& 
 template <class T>
 StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
                      const Optimizer& optimizer, const engine::Vectors<T>& vectors, T* gradient,
-                     core::TeamTuner& tuner, engine::GrowthBound& growth, EpochProgress& progress) {
+                     engine::StepNoise<T>* noise, core::TeamTuner& tuner,
+                     engine::GrowthBound& growth, EpochProgress& progress) {
   StretchEnd end;
   Question question(plan);
   core::MeetingPoint meeting_point(*plan.interrupt, [&question] { return question.interrupted(); });
   std::atomic<bool> overflow{false};
+  const std::size_t between_measurements = steps_between_measurements(plan);
   RatesAhead rates(learning_rate(optimizer), plan.epoch);
   std::size_t measured = 0;
   bool ended = false;
@@ -190,10 +205,12 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
 
       // Taken before the barriers of what follows, read behind them.
       if (penalty.any()) engine.measure_penalty(worker, penalty, vectors.theta);
-      const bool is_kept = keeps_gradient(engine, plan.clipping, rows.count);
-      const auto sums =
-          is_kept ? gradient_in_blocks<T>(engine, worker, pace, batch, vectors.theta, gradient)
-                  : backpropagated<T>(engine, worker, pace, batch, vectors.theta);
+      const bool is_measured =
+          plan.measures_noise && (steps_before + steps) % between_measurements == 0;
+      const bool is_kept = is_measured || keeps_gradient(engine, plan.clipping, rows.count);
+      const auto sums = is_kept ? gradient_in_blocks<T>(engine, worker, pace, batch, vectors.theta,
+                                                        gradient, is_measured ? noise : nullptr)
+                                : backpropagated<T>(engine, worker, pace, batch, vectors.theta);
       interrupted = !sums;
       if (interrupted) break;
       const double penalty_sum = penalty.any() ? engine.penalty_sum() : 0.0;
@@ -202,6 +219,9 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
         if (worker.index == 0) end.non_finite_loss = loss;
         break;
       }
+      // Before the penalty is added and the gradient clipped.
+      const engine::NoiseMoments moments =
+          is_measured ? noise->measure(worker, batch, gradient) : engine::NoiseMoments{};
       double gradient_bound = sums->gradient_bound;
       bool admitted = true;
       if (plan.clipping.by_norm()) {
@@ -229,6 +249,8 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
         progress.rows += rows.count;
         end.last_loss = loss;
         progress.learning_rate = update.scalars.learning_rate;
+        progress.noise.variance += moments.variance;
+        progress.noise.squared_norm += moments.squared_norm;
         end.stop = condition_met(plan, progress.steps);
         if (plan.reports != nullptr) {
           plan.reports->push_back({sums->loss / weight, penalty_sum, weight * plan.weight_unit});
@@ -275,10 +297,12 @@ template bool keeps_gradient<float>(const engine::CpuEngine<float>&, const engin
 template bool keeps_gradient<double>(const engine::CpuEngine<double>&, const engine::Clipping&,
                                      std::size_t);
 template StretchEnd run_steps<float>(engine::CpuEngine<float>&, const EpochPlan&, const Optimizer&,
-                                     const engine::Vectors<float>&, float*, core::TeamTuner&,
+                                     const engine::Vectors<float>&, float*,
+                                     engine::StepNoise<float>*, core::TeamTuner&,
                                      engine::GrowthBound&, EpochProgress&);
 template StretchEnd run_steps<double>(engine::CpuEngine<double>&, const EpochPlan&,
                                       const Optimizer&, const engine::Vectors<double>&, double*,
-                                      core::TeamTuner&, engine::GrowthBound&, EpochProgress&);
+                                      engine::StepNoise<double>*, core::TeamTuner&,
+                                      engine::GrowthBound&, EpochProgress&);
 
 }  // namespace descend::trainer

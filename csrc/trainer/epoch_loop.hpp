@@ -15,6 +15,7 @@
 #include "descend/trainer.hpp"
 #include "engine/cpu_engine.hpp"
 #include "engine/growth_bound.hpp"
+#include "engine/step_noise.hpp"
 
 namespace descend::trainer {
 
@@ -33,6 +34,7 @@ struct EpochPlan {
   bool divide_penalty;  ///< by the minibatch's sum of weights
   engine::Clipping clipping;
   double weight_unit;                    ///< what the weights of `examples` are given in
+  bool measures_noise;                   ///< of some of the steps
   std::vector<StepTerms>* reports;       ///< null, or with room for one a step
   std::optional<std::size_t> max_steps;  ///< of this epoch
   std::optional<Clock::time_point> deadline;
@@ -48,6 +50,7 @@ struct EpochProgress {
   std::size_t rows = 0;
   std::size_t visited = 0;     ///< of the plan's rows, those of minibatches without weight too
   double learning_rate = 0.0;  ///< of the last step
+  engine::NoiseMoments noise;  ///< sums over the steps measured
 };
 
 /// How a call of run_steps ended.
@@ -66,11 +69,13 @@ bool keeps_gradient(const engine::CpuEngine<T>& engine, const engine::Clipping& 
                     std::size_t rows);
 
 /// Runs the plan's steps from where `progress` stands with the tuner's threads, changing the
-/// vectors, which stay finite. `gradient` is of theta's size where a step keeps it. `growth` is
+/// vectors, which stay finite. `gradient` is of theta's size where a step keeps it
+/// or is measured, by `noise`. `growth` is
 /// that of all steps the state has seen.
 template <class T>
 StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
                      const Optimizer& optimizer, const engine::Vectors<T>& vectors, T* gradient,
-                     core::TeamTuner& tuner, engine::GrowthBound& growth, EpochProgress& progress);
+                     engine::StepNoise<T>* noise, core::TeamTuner& tuner,
+                     engine::GrowthBound& growth, EpochProgress& progress);
 
 }  // namespace descend::trainer

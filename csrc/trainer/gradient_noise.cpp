@@ -28,20 +28,6 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 // Rows of which one may be left out and two are left at least.
 constexpr std::size_t kFewestRows = 4;
 
-struct Moments {
-  double variance;
-  double squared_norm;
-};
-
-// From `rows` rows: `squares` is sum_i |v_i|^2 and `norm` is |sum_i v_i|^2 with the v_i = g_i / n
-// of engine/gradient_noise.hpp, given in parts of a whole in which the rows' weights are `weight`.
-Moments moments(double rows, double weight, double squares, double norm) {
-  squares /= weight * weight;
-  norm /= weight * weight;
-  const double variance = std::max(0.0, rows * (rows * squares - norm) / (rows - 1.0));
-  return {variance, norm - variance / rows};
-}
-
 // The estimate from the sums of some layers, [first, end), and its errors by the jackknife.
 NoiseEstimate estimate(const std::vector<engine::NoiseGroup>& groups, std::size_t first,
                        std::size_t end) {
@@ -59,26 +45,26 @@ NoiseEstimate estimate(const std::vector<engine::NoiseGroup>& groups, std::size_
     all.squares += sums[k].squares;
     all.with_all += sums[k].with_all;
   }
-  const Moments whole = moments(rows, 1.0, all.squares, all.with_all);
+  const engine::NoiseMoments whole = engine::noise_moments(rows, 1.0, all.squares, all.with_all);
   NoiseEstimate result{whole.variance, whole.squared_norm, kNaN, kNaN, kNaN, 0};
   if (rows < kFewestRows) return result;
 
   // Pseudo-values of the groups, each with the weight 1 / (h - 1) of Busing et al., h = n / n_k.
   const auto count = static_cast<double>(groups.size());
-  std::vector<Moments> pseudo;
-  Moments mean{0.0, 0.0};
+  std::vector<engine::NoiseMoments> pseudo;
+  engine::NoiseMoments mean;
   for (std::size_t k = 0; k < groups.size(); ++k) {
     const double left = rows - static_cast<double>(groups[k].rows);
     const double norm = all.with_all - 2.0 * sums[k].with_all + sums[k].with_self;
-    const Moments rest =
-        moments(left, 1.0 - groups[k].weight, all.squares - sums[k].squares, std::max(0.0, norm));
+    const engine::NoiseMoments rest = engine::noise_moments(
+        left, 1.0 - groups[k].weight, all.squares - sums[k].squares, std::max(0.0, norm));
     const double h = rows / static_cast<double>(groups[k].rows);
     pseudo.push_back({h * whole.variance - (h - 1.0) * rest.variance,
                       h * whole.squared_norm - (h - 1.0) * rest.squared_norm});
     mean.variance += pseudo[k].variance / h;
     mean.squared_norm += pseudo[k].squared_norm / h;
   }
-  Moments squares{0.0, 0.0};
+  engine::NoiseMoments squares;
   double products = 0.0;
   for (std::size_t k = 0; k < groups.size(); ++k) {
     const double h = rows / static_cast<double>(groups[k].rows);

@@ -14,6 +14,9 @@ using network::CheckedExamples;
 constexpr const char* kWhere = "Trainer.fit";
 constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
 
+// With track_gradient_noise and the caller's batches, whose number is not known: those measured.
+constexpr std::size_t kStepsBetween = 8;
+
 }  // namespace
 
 Run::Run(State& state, const Task& task)
@@ -87,6 +90,7 @@ void Run::visit_rows() {
   EpochPlan plan = state_.plan(examples, options_.sample_weight, state_.shuffled(examples.rows()),
                                task_.interrupt);
   plan.deadline = deadline();
+  plan.measures_noise = state_.options().track_gradient_noise;
   if (record_.outputs) plan.outputs = record_.outputs->data();
   const std::size_t most = most_steps();
   while (!record_.reason && progress.visited < plan.rows.count) {
@@ -111,6 +115,8 @@ void Run::visit_batches() {
     const std::size_t callback_at = steps_to_callback();
     EpochPlan plan = state_.step_plan(batches.examples(), batches.sample_weight(), task_.interrupt);
     plan.deadline = deadline();
+    plan.measures_noise =
+        state_.options().track_gradient_noise && epoch.progress.steps % kStepsBetween == 0;
     EpochProgress step;
     const StretchEnd end = state_.run(kWhere, plan, step);
     if (end.stop) record_.reason = end.stop;
@@ -125,6 +131,15 @@ void Run::visit_batches() {
       record_.reason = StopReason::interrupted;
     }
   }
+}
+
+// NaN where no step showed anything.
+double noise_scale(const engine::NoiseMoments& sums) {
+  if (sums.variance == 0.0 && sums.squared_norm == 0.0) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  return sums.squared_norm > 0.0 ? sums.variance / sums.squared_norm
+                                 : std::numeric_limits<double>::infinity();
 }
 
 void Run::finish_epoch() {
@@ -143,6 +158,10 @@ void Run::finish_epoch() {
   report.learning_rate = progress.learning_rate;
   report.rows = progress.rows;
   report.steps = record_.history.steps;
+  if (state_.options().track_gradient_noise) {
+    report.noise_scale = noise_scale(progress.noise);
+    record_.history.noise_scale.push_back(*report.noise_scale);
+  }
   if (task_.validation != nullptr && record_.reason != StopReason::interrupted) {
     report.validation_loss = validate();
   }

@@ -72,6 +72,8 @@ void OpenEpoch::add_batch(const EpochProgress& step, double unit) {
   progress.rows += step.rows;
   progress.visited += 1;
   progress.learning_rate = step.learning_rate;
+  progress.noise.variance += step.noise.variance;
+  progress.noise.squared_norm += step.noise.squared_norm;
 }
 
 std::size_t BestParameters::watch(const network::State& network, double loss) {

@@ -69,6 +69,11 @@ State::State(std::shared_ptr<network::State> network, Loss loss, Optimizer optim
   core::check_threads("Trainer", options_.threads);
   check_penalty("l2", options_.l2);
   check_penalty("l1", options_.l1);
+  if (options_.track_gradient_noise && options_.batch_size == std::size_t{1}) {
+    throw invalid(
+        "Trainer: track_gradient_noise needs a batch_size of at least 2 (or none, for all rows), "
+        "got 1: a minibatch of one row shows no noise.");
+  }
   check_bound("clip_norm", options_.clip_norm);
   check_bound("clip_value", options_.clip_value);
   const std::optional<double> decay = options_.average_decay;
@@ -121,8 +126,13 @@ void State::reserve(std::size_t batch_rows) {
       memory.engine = std::make_unique<engine::CpuEngine<T>>(network_->spec, network_->layout,
                                                              loss_, block_rows, workers);
       memory.engine_workers = workers;
+      if (options_.track_gradient_noise) {
+        memory.noise = std::make_unique<engine::StepNoise<T>>(network_->layout, block_rows);
+      }
     }
-    if (keeps_gradient(*memory.engine, clipping(), batch_rows) && memory.gradient.size() == 0) {
+    const bool in_memory =
+        options_.track_gradient_noise || keeps_gradient(*memory.engine, clipping(), batch_rows);
+    if (in_memory && memory.gradient.size() == 0) {
       memory.gradient = core::AlignedBuffer<T>(network_->layout.size);
     }
   });
@@ -144,8 +154,8 @@ StretchEnd State::run(const char* where, EpochPlan plan, EpochProgress& progress
     std::unique_lock lock(network_->mutex);
     begin_average();
     plan.lock = &lock;
-    return run_steps<T>(*memory.engine, plan, optimizer_, vectors, memory.gradient.data(), tuner_,
-                        growth_, progress);
+    return run_steps<T>(*memory.engine, plan, optimizer_, vectors, memory.gradient.data(),
+                        memory.noise.get(), tuner_, growth_, progress);
   });
   steps_ += progress.steps - steps_before;
   if (end.no_learning_rate != nullptr) {

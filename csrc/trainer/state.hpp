@@ -29,7 +29,8 @@ template <class T>
 struct Memory {
   core::AlignedBuffer<T> state[kernels::kMostStates];  // of the optimizer
   core::AlignedBuffer<T> average;                      // of the parameters, where one is kept
-  core::AlignedBuffer<T> gradient;                     // where a step keeps it
+  core::AlignedBuffer<T> gradient;                     // where a step keeps it or is measured
+  std::unique_ptr<engine::StepNoise<T>> noise;
   std::unique_ptr<engine::CpuEngine<T>> engine;
   int engine_workers = 0;
 };

@@ -43,6 +43,7 @@ void visit_options(Options& options, const Field& field) {
   field("trainer.option.l2", options.l2);
   field("trainer.option.l1", options.l1);
   field("trainer.option.divide_penalty", options.divide_penalty);
+  field("trainer.option.track_gradient_noise", options.track_gradient_noise);
   field("trainer.option.clip_norm", options.clip_norm);
   field("trainer.option.clip_value", options.clip_value);
   field("trainer.option.average_decay", options.average_decay);
@@ -71,6 +72,8 @@ void visit_epoch(Epoch& epoch, const Field& field) {
   field("trainer.run.epoch.rows", epoch.progress.rows);
   field("trainer.run.epoch.visited", epoch.progress.visited);
   field("trainer.run.epoch.learning_rate", epoch.progress.learning_rate);
+  field("trainer.run.epoch.noise_variance", epoch.progress.noise.variance);
+  field("trainer.run.epoch.noise_squared_norm", epoch.progress.noise.squared_norm);
 }
 
 template <class Best, class Field>
@@ -84,6 +87,7 @@ template <class History, class Field>
 void visit_lists(History& history, const Field& field) {
   field("trainer.run.loss", history.loss);
   field("trainer.run.validation_loss", history.validation_loss);
+  field("trainer.run.noise_scale", history.noise_scale);
   field("trainer.run.learning_rate", history.learning_rate);
 }
 

@@ -23,6 +23,7 @@ from descend._core import (
     metrics,
     optimizers,
 )
+from descend.batch_size import BatchSizeReport, BatchSizeRow, batch_size_report
 from descend.callbacks import (
     Callback,
     Checkpoint,
@@ -45,6 +46,8 @@ __all__ = [
     "AdaGrad",
     "Adam",
     "AdamW",
+    "BatchSizeReport",
+    "BatchSizeRow",
     "CSVLogger",
     "Callback",
     "Checkpoint",
@@ -65,6 +68,7 @@ __all__ = [
     "TensorBoard",
     "Trainer",
     "activations",
+    "batch_size_report",
     "build_info",
     "get_cmake_dir",
     "get_include",

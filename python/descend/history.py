@@ -37,6 +37,12 @@ class History:
         validation loss.
     learning_rate : list of float
         Of each epoch's last step.
+    noise_scale : list of float
+        Of a trainer with ``track_gradient_noise``: the noise scale of each epoch, tr Sigma over
+        |G|^2, both summed over every eighth step from the first, or over at least 8 where an epoch
+        has fewer than 64, each from the step's own minibatch (McCandlish et al. 2018, appendix
+        A.1). Dropout adds to it, a penalty does not. It is rough, and infinite where the steps show
+        no gradient: take the median of some epochs.
     """
 
     loss: list[float]
@@ -47,6 +53,7 @@ class History:
     metrics: dict[str, list[float]] = field(default_factory=dict)
     validation_metrics: dict[str, list[float]] = field(default_factory=dict)
     learning_rate: list[float] = field(default_factory=list)
+    noise_scale: list[float] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Copy all fields into a dict of lists and numbers, such as JSON can hold.
@@ -59,8 +66,8 @@ class History:
         """Return a data frame of one row an epoch.
 
         Its index, ``epoch``, begins at 1; its columns are ``loss``, ``validation_loss``, each
-        metric, the same with ``validation_`` before its name, and ``learning_rate``, as far as they
-        were recorded. What an interrupted epoch has not is NaN.
+        metric, the same with ``validation_`` before its name, ``learning_rate`` and
+        ``noise_scale``, as far as they were recorded. What an interrupted epoch has not is NaN.
 
         Raises
         ------
@@ -121,6 +128,8 @@ class History:
                 columns[f"validation_{name}"] = self.validation_metrics[name]
         if self.learning_rate:
             columns["learning_rate"] = self.learning_rate
+        if self.noise_scale:
+            columns["noise_scale"] = self.noise_scale
         return columns
 
     def _title(self) -> str:

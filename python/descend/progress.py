@@ -33,6 +33,8 @@ class EpochReport:
         Optimizer steps in this run so far.
     seconds : float
         Of this run so far.
+    noise_scale : float or None
+        Of the gradient, where the trainer tracks it; see `History`.
     """
 
     epoch: int
@@ -44,6 +46,7 @@ class EpochReport:
     seconds: float
     metrics: dict[str, float] = field(default_factory=dict)
     validation_metrics: dict[str, float] = field(default_factory=dict)
+    noise_scale: float | None = None
 
 
 @dataclass(frozen=True)

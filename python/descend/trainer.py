@@ -73,6 +73,10 @@ class Trainer(_core.Trainer):
         theta`` after each step, for `averaged_network`; 0.999 averages over about 1000 steps. It
         starts at the parameters before the first step and is not corrected for them, as with
         Keras's ``use_ema``: they count by ``average_decay ** steps``.
+    track_gradient_noise : bool
+        Record the noise scale of the gradient, epoch by epoch, in ``History.noise_scale``. Every
+        eighth step is then measured, or more where an epoch has few; the training stays the same,
+        bit for bit. Needs minibatches of at least 2 rows.
     """
 
     _calls: Calls | None = None  # of the run at work
@@ -93,6 +97,7 @@ class Trainer(_core.Trainer):
         clip_norm: float | None = None,
         clip_value: float | None = None,
         average_decay: float | None = None,
+        track_gradient_noise: bool = False,
     ) -> None:
         if not isinstance(network, Network):
             raise TypeError(f"Trainer: network must be a descend.Network, got {network!r}.")
@@ -112,6 +117,7 @@ class Trainer(_core.Trainer):
             clip_norm,
             clip_value,
             average_decay,
+            track_gradient_noise,
         )
         self._network = network
 

@@ -57,6 +57,9 @@ struct TrainerOptions {
   /// average_decay average + (1 - average_decay) theta after each step, from those before the first
   /// step on; there is no correction for these, which count by average_decay^steps.
   std::optional<double> average_decay{};
+  /// Whether fit records the noise scale of the gradient epoch by epoch, in History::noise_scale;
+  /// the minibatches then have at least 2 rows. Training itself stays as it is, to the bit.
+  bool track_gradient_noise = false;
 };
 
 /// The terms of one step's loss, before its update.
@@ -81,6 +84,7 @@ struct EpochReport {
   std::size_t epoch;  ///< from 1, over the trainer's life
   double loss;
   std::optional<double> validation_loss;
+  std::optional<double> noise_scale;                 ///< with track_gradient_noise, as in History
   std::map<std::string, double> metrics;             ///< by name, as History has them
   std::map<std::string, double> validation_metrics;  ///< of the validation rows
   double learning_rate;                              ///< of the epoch's last step
@@ -133,6 +137,12 @@ struct FitOptions {
 struct History {
   std::vector<double> loss;             ///< mean J of each epoch, over the rows visited
   std::vector<double> validation_loss;  ///< J on the validation rows after each epoch
+  /// With track_gradient_noise, tr Sigma / |G|^2 of each epoch: the sums of both over every eighth
+  /// step from the first, or at least 8 where an epoch has fewer than 64, each from the step's own
+  /// minibatch as a sample of its rows, unbiased (McCandlish et al. 2018, appendix A.1, with
+  /// minibatches of 1 and batch_size rows). Dropout adds to it, the penalty does not. Infinite
+  /// where the steps show no gradient, NaN where they have one row.
+  std::vector<double> noise_scale;
   std::map<std::string, std::vector<double>> metrics;             ///< by name, one value an epoch
   std::map<std::string, std::vector<double>> validation_metrics;  ///< of the validation rows
   std::vector<double> learning_rate;                              ///< of each epoch's last step

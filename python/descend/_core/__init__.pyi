@@ -681,7 +681,10 @@ class Trainer:
     Trains a network: minibatches, epochs, stopping conditions.
     """
     @typing.overload
-    def __init__(self, network: Network, loss: typing.Any, optimizer: typing.Any, batch_size: typing.Any, shuffle: typing.Any, seed: typing.Any, threads: typing.Any, l2: typing.Any, l1: typing.Any, divide_penalty: typing.Any, clip_norm: typing.Any, clip_value: typing.Any, average_decay: typing.Any) -> None:
+    def __init__(self, network: Network, loss: typing.Any, optimizer: typing.Any, batch_size: typing.Any, shuffle: typing.Any, seed: typing.Any, threads: typing.Any, l2: typing.Any, l1: typing.Any, divide_penalty: typing.Any, clip_norm: typing.Any, clip_value: typing.Any, average_decay: typing.Any, track_gradient_noise: typing.Any) -> None:
+        ...
+    @typing.overload
+    def __init__(self, network: Network, like: Trainer, batch_size: typing.Any) -> None:
         ...
     @typing.overload
     def __init__(self, path: typing.Any, threads: typing.Any, learning_rate: typing.Any) -> None:
@@ -883,6 +886,11 @@ class Trainer:
     def steps(self) -> int:
         """
         Optimizer steps done so far.
+        """
+    @property
+    def track_gradient_noise(self) -> bool:
+        """
+        Whether ``fit`` records the noise scale of the gradient.
         """
 def _fold_rows(rows: typing.SupportsInt | typing.SupportsIndex, folds: typing.Any, seed: typing.Any, classes: typing.Any) -> list:
     ...

@@ -1,4 +1,4 @@
-"""The command line: ``descend train``, ``resume``, ``predict``, ``evaluate``, ``info``.
+"""The command line: train, resume, predict and evaluate models, choose a batch size.
 
 `Model` reads in Python what ``descend train`` wrote.
 """
@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from descend.cli import arguments, evaluate, info, predict, resume, train
+from descend.cli import arguments, batch_size, evaluate, info, predict, resume, train
 from descend.cli.errors import CommandError
 from descend.cli.model import Model
 from descend.cli.words import one_line
@@ -21,6 +21,7 @@ _COMMANDS = {
     "resume": resume.run,
     "predict": predict.run,
     "evaluate": evaluate.run,
+    "batch-size": batch_size.run,
 }
 
 _INTERRUPTED = 130

@@ -33,6 +33,15 @@ The run goes on with the data file and the options that it was started with, fro
 that was finished, and ends in the same model, bit for bit, as if it had not been interrupted.
 """
 
+_BATCH_SIZE_EXAMPLES = """\
+examples:
+  descend batch-size digits
+  descend batch-size data.csv --target y --layers 64,64 --figure sizes.svg
+
+The options are those of descend train; --batch-size is that of the epochs that are looked ahead.
+docs/batch-size.md explains the table and the figure.
+"""
+
 _PREDICT_EXAMPLES = """\
 examples:
   descend predict iris-model new_flowers.csv                   to the screen
@@ -126,6 +135,18 @@ def parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="write an HTML page: a file, or a folder for report.html and the figures",
     )
+    batch_size = _command(
+        commands,
+        "batch-size",
+        "measure which batch size suits a data set",
+        "Measure what each batch size costs and gives on a data set: the time of a step, the\n"
+        "error of its gradient, and the time to a given progress that follows from both.",
+        _BATCH_SIZE_EXAMPLES,
+    )
+    _add_data(batch_size.add_argument_group("data"))
+    _add_network(batch_size.add_argument_group("network"))
+    _add_training(batch_size.add_argument_group("training"))
+    _add_measurement(batch_size.add_argument_group("measurement"))
     commands.add_parser("info", help="print what this build is and what it runs on")
     return top
 
@@ -241,6 +262,22 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         default=0.0,
         metavar="RATE",
         help="fraction dropped behind each hidden layer (default: %(default)s)",
+    )
+
+
+def _add_measurement(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--seconds",
+        type=_seconds,
+        default=3.0,
+        metavar="S",
+        help="time for the timing of all sizes together (default: %(default)s)",
+    )
+    group.add_argument(
+        "--figure",
+        type=Path,
+        metavar="FILE",
+        help="where to draw it, as the ending says (default: NAME-batch-size.png)",
     )
 
 
@@ -367,6 +404,16 @@ def _seed(text: str) -> int:
 
 def _metrics(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 on")
+    return seconds
 
 
 def _fraction(text: str) -> float:
