@@ -182,12 +182,17 @@ template <class T>
 bool CpuEngine<T>::backpropagate(const core::Worker& worker, core::Pace& pace,
                                  const Minibatch& batch, const T* theta) {
   const std::size_t rows = batch.rows.count;
+  Magnitudes measured;
   const std::size_t part_rows = rows_together(worker);
   for (std::size_t begin = 0; begin < rows; begin += part_rows) {
     const std::size_t end = std::min(begin + part_rows, rows);
     if (!propagate(worker, pace, batch, theta, begin, end)) return false;
+    const core::Share own = worker.share(end - begin);
+    measure_rows({begin + own.begin, begin + own.end}, batch, measured);
   }
-  measure_rows(worker, worker.share(rows), batch);
+  Magnitudes& own = magnitudes_[static_cast<std::size_t>(worker.index)];
+  own.inputs = measured.inputs;
+  own.d_z = measured.d_z;
   if (sums_own_rows(worker, rows)) sum_own_rows(worker, batch);
   worker.wait();
   return true;
@@ -207,23 +212,20 @@ double CpuEngine<T>::parameter_bound() const {
   return bound;
 }
 
+// Adds those of a worker's own rows, which no other one writes.
 template <class T>
-void CpuEngine<T>::measure_rows(const core::Worker& worker, const core::Share& share,
-                                const Minibatch& batch) {
-  double inputs = 0.0, d_z = 0.0;
+void CpuEngine<T>::measure_rows(const core::Share& share, const Minibatch& batch,
+                                Magnitudes& measured) const {
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const Matrix<T> input = input_of(l, batch);
     // Own rows are padded with what is finite; the caller's are not ours beyond the last input.
     const std::size_t columns = l > 0 || input.data == x_.data() ? input.ld : spec_.inputs;
-    inputs +=
+    measured.inputs +=
         kernels_.absolute_sum(share.size(), columns, input.data + share.begin * input.ld, input.ld);
     const Layer& layer = layers_[l];
-    d_z += kernels_.absolute_sum(share.size(), layer.ld, layer.d_z.data() + share.begin * layer.ld,
-                                 layer.ld);
+    measured.d_z += kernels_.absolute_sum(share.size(), layer.ld,
+                                          layer.d_z.data() + share.begin * layer.ld, layer.ld);
   }
-  Magnitudes& own = magnitudes_[static_cast<std::size_t>(worker.index)];
-  own.inputs = inputs;
-  own.d_z = d_z;
 }
 
 template <class T>

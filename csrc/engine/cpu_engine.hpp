@@ -218,7 +218,7 @@ class CpuEngine {
   void loss(const core::Share& share, const Minibatch& batch);
   void backward(std::size_t l, const core::Worker& worker, const Part& part, const T* theta);
   const T* slope_source(std::size_t l, std::size_t row_begin) const;
-  void measure_rows(const core::Worker& worker, const core::Share& share, const Minibatch& batch);
+  void measure_rows(const core::Share& share, const Minibatch& batch, Magnitudes& measured) const;
   Matrix<T> input_of(std::size_t layer, const Minibatch& batch) const;
   template <class Visit>
   void for_each_piece(const core::Worker& worker, const Visit& visit) const;
