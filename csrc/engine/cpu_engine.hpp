@@ -80,8 +80,9 @@ struct Update {
 struct Minibatch {
   Examples examples;
   Rows rows;
-  double total_weight;        ///< by which the rows' weights are divided
-  const DropoutKey* dropout;  ///< its layer is not read; null: no units are dropped
+  double total_weight;           ///< by which the rows' weights are divided
+  const DropoutKey* dropout;     ///< its layer is not read; null: no units are dropped
+  double label_smoothing = 0.0;  ///< as TrainerOptions has it
 };
 
 /// The update of step number `step`, from 1, of this learning rate.
@@ -213,6 +214,7 @@ class CpuEngine {
   void forward(std::size_t l, const Part& part, const Minibatch& batch, const T* theta);
   void drop_outputs(std::size_t l, const core::Share& share, const Minibatch& batch);
   void loss(const core::Share& share, const Minibatch& batch);
+  void smooth_targets(const Minibatch& batch, const Rows& rows, const std::int32_t* labels, T* y);
   void backward(std::size_t l, const core::Worker& worker, const Part& part, const T* theta);
   const T* slope_source(std::size_t l, std::size_t row_begin) const;
   void measure_rows(const core::Worker& worker, const core::Share& share, const Minibatch& batch);

@@ -31,6 +31,7 @@ struct EpochPlan {
   engine::Penalty penalty;
   bool divide_penalty;  ///< by the minibatch's sum of weights
   engine::Clipping clipping;
+  double label_smoothing;
   double weight_unit;                    ///< what the weights of `examples` are given in
   std::vector<StepTerms>* reports;       ///< null, or with room for one a step
   std::optional<std::size_t> max_steps;  ///< of this epoch

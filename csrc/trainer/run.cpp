@@ -114,8 +114,8 @@ History Run::go_on() {
 
 void Run::visit_epoch() {
   EpochProgress& progress = record_.epoch->progress;
-  EpochPlan plan = state_.plan(task_.examples, options_.sample_weight,
-                               state_.shuffled(task_.examples.rows()), task_.interrupt);
+  EpochPlan plan =
+      state_.plan(task_.examples, state_.shuffled(task_.examples.rows()), task_.interrupt);
   plan.deadline = deadline();
   const std::size_t most_steps =
       stop_.max_steps ? *stop_.max_steps - record_.history.steps : kNever;
@@ -229,7 +229,8 @@ History fit(State& state, const ConstMatrixView& inputs, const Targets& targets,
   core::InterruptPoll interrupt(options.interrupted);
   const engine::CheckOptions check_options{state.options().threads, &interrupt};
   const CheckedExamples examples(kWhere, *state.network(), inputs, targets, state.loss(),
-                                 options.sample_weight, check_options);
+                                 options.sample_weight, check_options,
+                                 state.options().class_weight);
   std::optional<CheckedExamples> validation;
   if (options.validation_inputs.data() != nullptr) {
     validation.emplace("Trainer.fit: validation_data", *state.network(), options.validation_inputs,

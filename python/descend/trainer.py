@@ -14,11 +14,24 @@ from descend.progress import Progress, watching
 from descend.stop import Stop
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import ArrayLike
 
 __all__ = ["Optimizer", "Trainer"]
 
-Optimizer = _core.SGD | _core.AdaGrad | _core.RMSProp | _core.Adam | _core.AdamW
+Optimizer = (
+    _core.SGD
+    | _core.AdaGrad
+    | _core.RMSProp
+    | _core.Adam
+    | _core.AdamW
+    | _core.AdaDelta
+    | _core.AMSGrad
+    | _core.Adamax
+    | _core.NAdam
+    | _core.Lion
+)
 
 
 class Trainer(_core.Trainer):
@@ -30,7 +43,7 @@ class Trainer(_core.Trainer):
         Trained in place.
     loss : str
         One of ``descend.losses()``.
-    optimizer : SGD, AdaGrad, RMSProp, Adam or AdamW, optional
+    optimizer : SGD, Adam or another of ``descend.optimizers()``, optional
         ``Adam()`` by default. Its state lives as long as the trainer, and so do the steps that
         its learning rate counts.
     batch_size : int or None
@@ -62,6 +75,17 @@ class Trainer(_core.Trainer):
         theta`` after each step, for `averaged_network`; 0.999 averages over about 1000 steps. It
         starts at the parameters before the first step and is not corrected for them, as with
         Keras's ``use_ema``: they count by ``average_decay ** steps``.
+    class_weight : "balanced", dict or sequence of float, optional
+        Multiplies the weight of each row by that of its class: a weight a class, or a dict of some
+        classes, the others counting 1. ``"balanced"`` gives a class ``n / (k * n_c)`` where n_c of
+        the n rows given to a call of ``fit``, ``run_epoch`` or ``step`` are of that class, and k
+        classes occur. For class indices and ``softmax_cross_entropy``, or targets of 0 and 1 and
+        ``sigmoid_cross_entropy`` with one output.
+    label_smoothing : float
+        Draws the targets of ``softmax_cross_entropy`` or ``sigmoid_cross_entropy`` towards equal
+        probabilities: ``(1 - e) * y + e / K`` with K classes, or ``e / 2`` of a sigmoid; PyTorch's
+        ``CrossEntropyLoss(label_smoothing=e)``. Szegedy et al. (2016). The validation loss, which
+        measures the network, is without it and without ``class_weight``.
     """
 
     def __init__(
@@ -80,6 +104,8 @@ class Trainer(_core.Trainer):
         clip_norm: float | None = None,
         clip_value: float | None = None,
         average_decay: float | None = None,
+        class_weight: str | Mapping[int, float] | ArrayLike | None = None,
+        label_smoothing: float = 0.0,
     ) -> None:
         if not isinstance(network, Network):
             raise TypeError(f"Trainer: network must be a descend.Network, got {network!r}.")
@@ -99,6 +125,8 @@ class Trainer(_core.Trainer):
             clip_norm,
             clip_value,
             average_decay,
+            class_weight,
+            label_smoothing,
         )
         self._network = network
 
