@@ -131,7 +131,9 @@ def test_trajectories_agree_over_dozens_of_steps(name, batch_size):
             twin.loss(case.X[rows], case.y[rows], case.loss).backward()
             theirs.step()
     parameters = [[part.detach().numpy() for part in pair] for pair in twin.parameters]
-    assert_layers_close(network.parameters(), parameters, 1e-8, "trajectory")
+    # PyTorch keeps NAdam's product of betas in float32.
+    rtol = 1e-5 if name == "NAdam" else 1e-8
+    assert_layers_close(network.parameters(), parameters, rtol, "trajectory")
 
 
 @pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
