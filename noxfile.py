@@ -52,6 +52,7 @@ def sanitize(session: nox.Session) -> None:
     """
     session.install(
         ".[test]",
+        "pytest-xdist>=3.5",
         env={
             "CXXFLAGS": "-O1",
             "DESCEND_SANITIZE": "address,undefined",
@@ -66,6 +67,7 @@ def sanitize(session: nox.Session) -> None:
         "pytest",
         "-m",
         "not no_sanitizer",
+        "--numprocesses=auto",
         *session.posargs,
         env={
             "ASAN_OPTIONS": "detect_leaks=0",  # Python leaves interned objects behind

@@ -5,6 +5,7 @@ HYPOTHESIS_PROFILE=thorough pytest  looks further.
 
 import os
 import signal
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -29,6 +30,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def empty_folder(tmp_path, monkeypatch):
     """Work in an empty folder."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Do as if matplotlib were not installed: figures take most of the time of a short run."""
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
 
 
 @pytest.fixture

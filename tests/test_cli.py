@@ -211,6 +211,18 @@ def test_an_output_folder_that_cannot_be_made_is_an_error_before_training(descen
     assert "epoch" not in result[2]
 
 
+@pytest.mark.parametrize("option", ["--output", "--report"])
+def test_a_folder_that_must_not_be_written_to_is_an_error_before_training(
+    descend, monkeypatch, option
+):
+    Path("closed").mkdir()
+    # Nothing is closed to an administrator, who may run the tests.
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "closed")
+    result = descend("train", "digits", option, "closed")
+    fails(result, 1, "closed", "Permission denied")
+    assert "epoch" not in result[2]
+
+
 def test_a_diverging_run_is_an_error_that_says_what_to_do(descend):
     result = descend("train", "digits", "--optimizer", "sgd", "--learning-rate", "1e30")
     fails(result, 1, "Trainer.fit", "--learning-rate")

@@ -16,6 +16,8 @@ import descend as ds
 from command_line import fails, iris_rows, read_csv, write_csv
 from descend.cli import Model, metadata
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 FAST = ["--epochs", 20, "--layers", "8", "--learning-rate", 0.01]
 
 
@@ -361,3 +363,29 @@ def test_help_shows_examples(descend):
         code, out, _ = descend(command, "--help")
         assert code == 0
         assert "examples:" in out
+
+
+# ---- in Python ---------------------------------------------------------------------------------
+
+
+def test_a_model_takes_data_frames_and_arrays(iris, descend):
+    import pandas as pd
+    import pyarrow.csv
+
+    model = Model.load("model.safetensors")
+    expected = list(model.predict("iris.csv"))
+    frame = pd.read_csv("iris.csv")
+    assert list(model.predict(frame)) == expected
+    assert list(model.predict(frame[frame.columns[::-1]].iloc[::-1])) == expected[::-1]
+    assert list(model.predict(pyarrow.csv.read_csv("iris.csv"))) == expected
+    with pytest.raises(ValueError, match=r"the table: no column 'colour'"):
+        model.predict(frame.drop(columns="colour"))
+    with pytest.raises(ValueError, match="columns have names"):
+        model.predict(np.ones((3, 4)))
+    descend("train", "digits", "--epochs", 1)
+    X, _ = load_digits(return_X_y=True)
+    model = Model.load("digits-model")
+    assert model.predict(X).tolist() == model.predict("digits").tolist()
+    for wrong, match in [(X[0], "shape"), (X * np.nan, "finite"), (X[:, 1:], "63 columns")]:
+        with pytest.raises(ValueError, match=match):
+            model.predict(wrong)

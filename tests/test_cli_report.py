@@ -43,11 +43,17 @@ class Page(HTMLParser):
         return "\n".join(self.texts)
 
 
-NASTY = ["<script>alert(1)</script>", '"quoted" & <b>bold</b>', "$title $body ${x}", "ä\u202e$x_1$"]
+NASTY = [
+    "<script>alert(1)</script>",
+    '"quoted" & <b>bold</b>',
+    "$title $body ${x}",
+    "ä\u202e$x_1$",
+    "日本\n\x1b[31m",
+]
 
 
 def nasty_table(path):
-    rows = [[NASTY[row % 4], row % 7, row, NASTY[(row * 7) % 3]] for row in range(80)]
+    rows = [[NASTY[row % 5], row % 7, row, NASTY[(row * 7) % 5]] for row in range(80)]
     write_csv(path, [NASTY[0], NASTY[1], "a" * 200, NASTY[2]], rows)
 
 

@@ -91,7 +91,7 @@ def test_a_run_is_resumed_from_another_folder(descend, monkeypatch):
 
 @pytest.mark.usefixtures("empty_folder")
 def test_ctrl_c_leaves_a_checkpoint_that_ends_in_the_same_bits():
-    options = ["--epochs", "20", "--patience", "20", "--layers", "600,600"]
+    options = ["--epochs", "15", "--patience", "15", "--layers", "300,300"]
     program = [sys.executable, "-m", "descend"]
     whole = subprocess.run(
         [*program, "train", "digits", *options, "--output", "whole"], capture_output=True

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from command_line import fails, iris_rows, write_csv
 from descend.cli.dataset import read
-from descend.cli.errors import DataError
+from descend.cli.errors import CommandError, DataError
 from descend.cli.model import Model
 from descend.cli.prepared import prepare
 from descend.network import Network
 from reference.preparation import inputs_of
+
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 NUMBERS = st.floats(-1e6, 1e6, width=32) | st.integers(-1000, 1000).map(float)
 CELLS = {
@@ -385,3 +387,53 @@ def test_without_pyarrow_the_extra_is_named(descend, monkeypatch, name):
 def test_a_parquet_file_of_rubbish_is_an_error(descend, content):
     Path("data.parquet").write_bytes(content)
     fails(descend("train", "data.parquet", "--target", "y"), 1, "data.parquet", "Parquet")
+
+
+CSV_PIECES = [
+    "a",
+    "y",
+    "1",
+    "2.5",
+    "-3",
+    "x",
+    ",",
+    ",",
+    ",",
+    "\n",
+    "\n",
+    "\r\n",
+    ";",
+    "\t",
+    '"',
+    " ",
+]
+CSV_PIECES += ["nan", "inf", "true", "2024-01-01", "\0", "ä", "\ufeff", "'", "=", "1e999"]
+
+
+def check_read_or_refused(path, targets, **options):
+    said = f"{path}: read"
+    try:
+        data = prepare(str(path), targets, **options)
+    except CommandError as error:
+        said = str(error)
+    else:
+        assert np.isfinite(data.X).all()
+    assert said.startswith(str(path))
+    assert len(said.splitlines()) == 1
+
+
+@given(
+    header=st.sampled_from(["a,y\n", "y,a,b\n", "", "a;y\n", '"a\nb",y\n']),
+    pieces=st.lists(st.sampled_from(CSV_PIECES), max_size=60),
+)
+def test_any_text_is_read_or_refused_in_one_line(folder, header, pieces):
+    path = folder / "any.csv"
+    path.write_text(header + "".join(pieces), encoding="utf-8", newline="")
+    check_read_or_refused(path, ["y"], validation=0, test=0)
+
+
+@given(content=st.binary(max_size=300), ending=st.sampled_from(["csv", "parquet", "npz"]))
+def test_any_bytes_are_read_or_refused_in_one_line(folder, content, ending):
+    path = folder / f"bytes.{ending}"
+    path.write_bytes(content)
+    check_read_or_refused(path, [] if ending == "npz" else ["y"])

@@ -254,10 +254,21 @@ def test_infinite_outputs_have_their_order(name, value):
     assert ds.metric(name, f, labels) == ds.metric(name, large, labels)
 
 
+@pytest.mark.parametrize("name", [*OF_CLASSES, "top_2_accuracy", *VALUES])
+def test_nan_in_a_row_of_no_weight_does_not_count(name):
+    f, rng, weights = data(3)
+    labels = rng.integers(0, 3, len(f))
+    weights[7] = 0
+    expected = ds.metric(name, f, labels, weights, loss=SOFTMAX)
+    f[7] = np.nan
+    assert ds.metric(name, f, labels, weights, loss=SOFTMAX) == expected
+
+
 def test_metrics_that_rows_do_not_define_are_nan():
     f, _, _ = data(3)
     assert np.isnan(ds.metric("roc_auc", f, np.zeros(len(f), int)))
     assert np.isnan(ds.metric("r2", f[:1], f[:1] + 1))
+    assert np.isnan(ds.metric("r2", f[:2], f[:2] + 1, [1.0, 0.0]))
 
 
 def test_r2_of_equal_targets_is_one_or_zero():

@@ -27,6 +27,42 @@ def test_the_curves_are_the_losses_by_epoch():
     assert list(figure.axes[0].get_lines()[0].get_xdata()) == [1, 2, 3]
 
 
+def test_metrics_have_a_panel_below_the_loss():
+    metrics, validation = {"accuracy": [0.1, 0.2, 0.3], "r": [3.0, 2, 1]}, {"accuracy": [0.1, 0.1]}
+    drawn = ds.History([3.0, 2.0, 1.0], [], 3, 0.1, "epochs", metrics, validation, [0.1] * 3)
+    losses, panel = drawn.plot().axes
+    assert [line.get_label() for line in losses.get_lines()] == ["training"]
+    lines = {line.get_label(): line for line in panel.get_lines()}
+    assert list(lines) == ["accuracy", "validation accuracy", "r"]
+    assert list(lines["validation accuracy"].get_xdata()) == [1, 2]
+    assert list(lines["r"].get_ydata()) == [3.0, 2, 1]
+    assert lines["validation accuracy"].get_color() == lines["accuracy"].get_color()
+    assert lines["validation accuracy"].get_linestyle() != lines["accuracy"].get_linestyle()
+    assert lines["r"].get_color() != lines["accuracy"].get_color()
+    assert panel.get_xlabel() == "epoch"
+
+
+@pytest.mark.parametrize(
+    ("rates", "scale"), [([0.1, 0.05], "linear"), ([0.1, 0.001], "log"), ([0.1, 0.0], "linear")]
+)
+def test_a_learning_rate_that_changes_has_a_panel(rates, scale):
+    drawn = ds.History([2.0, 1.0], [], 2, 0.1, "epochs", learning_rate=rates)
+    _, panel = drawn.plot().axes
+    assert list(panel.get_lines()[0].get_ydata()) == rates
+    assert panel.get_ylabel() == "learning rate"
+    assert panel.get_yscale() == scale
+
+
+def test_a_constant_learning_rate_has_none():
+    drawn = ds.History([2.0, 1.0], [], 2, 0.1, "epochs", learning_rate=[0.1, 0.1])
+    assert len(drawn.plot().axes) == 1
+
+
+def test_metrics_of_nan_can_be_drawn():
+    drawn = ds.History([2.0, 1.0], [], 2, 0.1, "epochs", {"roc_auc": [float("nan")] * 2})
+    assert len(drawn.plot().axes) == 2
+
+
 def test_without_validation_there_is_one_curve():
     assert list(curves(history(validation_loss=()).plot())) == ["training"]
 

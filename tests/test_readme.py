@@ -6,9 +6,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import descend as ds
+from pages import run_shell
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -77,3 +79,27 @@ def test_links_to_files_are_right():
     for target in re.findall(r"\]\(([^)]+)\)", README):
         if not target.startswith("http"):
             assert (Path(__file__).parents[1] / target).exists(), target
+
+
+@pytest.mark.no_sanitizer  # bash starts the programs
+def test_the_commands_on_a_file_run(tmp_path):
+    (code,) = [code for code in blocks("sh") if "descend predict" in code]
+    draw = np.random.default_rng(0)
+    X, town = draw.normal(size=(200, 2)), draw.choice(["Bonn", "Kiel", ""], size=200)
+    answer = np.where(X[:, 0] > X[:, 1], "yes", "no")
+    rows = [f"{a},{b},{name},{y}" for (a, b), name, y in zip(X, town, answer, strict=True)]
+    for name in ("data.csv", "new_data.csv", "more_data.csv"):
+        (tmp_path / name).write_text("\n".join(["a,b,town,y", *rows]) + "\n")
+    out = run_shell(code, tmp_path, "README.md")
+    assert float(out.partition("accuracy ")[2].split()[0]) > 0.85
+    assert {path.name for path in (tmp_path / "report").iterdir()} == {
+        "model.safetensors",
+        "history.csv",
+        "learning_curves.png",
+        "confusion_matrix.png",
+        "report.html",
+    }
+    assert (tmp_path / "run.ckpt").is_file()
+    assert (tmp_path / "predictions.csv").read_text().count("\n") == 201
+    with_run = run_shell("descend resume run.ckpt", tmp_path, "README.md")
+    assert with_run.partition("accuracy")[2].split()[0] == out.partition("accuracy")[2].split()[0]

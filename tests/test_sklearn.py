@@ -10,10 +10,13 @@ import threading
 import joblib
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from scipy.sparse import csr_array
+from scipy.special import log_expit
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.metrics import mean_poisson_deviance
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
@@ -84,12 +87,27 @@ def test_grid_search_over_a_pipeline_finds_the_better_setting():
 
 
 @BOTH
-def test_feature_names_are_kept_and_checked(kind):
-    frame = pd.DataFrame(X, columns=[f"pixel {i}" for i in range(64)])
-    model = quick(kind, early_stopping=True).fit(frame, y)
-    assert model.feature_names_in_.tolist() == frame.columns.tolist()
+@pytest.mark.parametrize("library", [pd, pl])
+def test_feature_names_are_kept_and_checked(kind, library):
+    names = [f"pixel {i}" for i in range(64)]
+    frame = library.DataFrame({name: X[:, i] for i, name in enumerate(names)})
+    model = quick(kind, early_stopping=True).fit(frame, library.Series(y))
+    assert model.feature_names_in_.tolist() == names
+    plain = quick(kind, early_stopping=True).fit(X, y)
+    assert same_bits(parameters(model), parameters(plain))
+    assert same_bits(model.predict(frame), plain.predict(X))
     with pytest.raises(ValueError, match="feature names"):
-        model.predict(frame[frame.columns[::-1]])
+        model.predict(frame[names[::-1]])
+
+
+@BOTH
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_dtype_of_the_rows_is_that_of_the_network(kind, solver, dtype):
+    model = quick(kind, solver=solver).fit(X.astype(dtype), y)
+    assert {part.dtype.name for part in parameters(model)} == {dtype}
+    outputs = model.predict_proba if kind is MLPClassifier else model.predict
+    assert outputs(X[:3].astype(dtype)).dtype == dtype
 
 
 @BOTH
@@ -263,11 +281,6 @@ def test_a_run_that_diverges_is_an_error_and_no_endless_one(solver):
     assert all(np.isnan(part).all() for part in parameters(model))
 
 
-def test_lbfgs_keeps_the_dtype_of_the_rows():
-    model = quick(MLPClassifier, solver="lbfgs").fit(X.astype("float32"), y)
-    assert {part.dtype.name for part in parameters(model)} == {"float32"}
-
-
 # ---- what scikit-learn does not have -----------------------------------------------------------
 
 
@@ -421,11 +434,95 @@ def test_each_partial_fit_drops_other_units():
 
 
 @BOTH
-@pytest.mark.parametrize("given", ["dropout", "eval_set"])
-def test_lbfgs_takes_neither_dropout_nor_eval_set(kind, given):
-    model = quick(kind, solver="lbfgs", dropout=0.1 if given == "dropout" else 0.0)
-    with pytest.raises(ValueError, match="lbfgs"):
+@pytest.mark.parametrize(
+    "given", ["clip_norm", "clip_value", "dropout", "eval_set", "learning_rate"]
+)
+def test_lbfgs_refuses_what_goes_by_steps(kind, given):
+    settings = {"dropout": 0.1, "learning_rate": lambda step: 0.1 / step}
+    settings |= {"clip_norm": 1.0, "clip_value": 1.0}
+    model = quick(kind, solver="lbfgs").set_params(
+        **{name: value for name, value in settings.items() if name == given}
+    )
+    with pytest.raises(ValueError, match=f"'lbfgs' does not take .*{given}; use 'adam' or 'sgd'"):
         model.fit(X, y, eval_set=(X, y) if given == "eval_set" else None)
+
+
+@BOTH
+@pytest.mark.parametrize("name", ["clip_norm", "clip_value"])
+def test_a_gradient_is_clipped(kind, name):
+    # A step of plain descent moves the parameters by the rate times the gradient.
+    settings = {"solver": "sgd", "momentum": 0, "learning_rate_init": 1.0, "max_iter": 1}
+    settings |= {"batch_size": 400, "alpha": 0.0}
+    start = quick(kind, **{**settings, "learning_rate_init": 1e-300}).fit(X, y)
+    model = quick(kind, **settings, **{name: 1e-3}).fit(X, y)
+    steps = [new - old for new, old in zip(parameters(model), parameters(start), strict=True)]
+    size = (
+        np.sqrt(sum((step**2).sum() for step in steps))
+        if name == "clip_norm"
+        else max(np.abs(step).max() for step in steps)
+    )
+    assert_close(size, 1e-3, 1e-9)
+    with pytest.raises(ValueError, match=name):
+        quick(kind, **{name: 0.0}).fit(X, y)
+
+
+# ---- learning rates ----------------------------------------------------------------------------
+
+
+def halved(step):
+    """A rate that is lower with each step, and can be pickled."""
+    return 0.02 / step
+
+
+STEP_RATES = [ds.schedules.cosine(0.02, 30), ds.schedules.warm_up(0.02, 5), halved]
+EPOCH_RATES = [ds.schedules.per_epoch(halved), ds.schedules.per_epoch(ds.schedules.step(0.02, 2))]
+
+
+@BOTH
+@STOCHASTIC
+@pytest.mark.parametrize("rates", [*STEP_RATES, *EPOCH_RATES])
+def test_calls_of_partial_fit_follow_a_schedule_as_one_fit_does(kind, solver, rates):
+    settings = {"solver": solver, "learning_rate": rates, "batch_size": 64, "shuffle": False}
+    whole = quick(kind, **settings).fit(X, y)
+    pieces = quick(kind, **settings)
+    for call in range(5):
+        pieces.partial_fit(X, y, **({"classes": range(10)} if kind is MLPClassifier else {}))
+        if call == 2:
+            pieces = pickle.loads(pickle.dumps(pieces))
+    assert same_bits(parameters(pieces), parameters(whole))
+    assert pieces.loss_curve_ == whole.loss_curve_
+    constant = quick(kind, **{**settings, "learning_rate": "constant"}, learning_rate_init=0.02)
+    assert whole.loss_ != constant.fit(X, y).loss_
+
+
+@STOCHASTIC
+def test_a_schedule_gives_the_rate_of_each_step(solver):
+    # The same as one epoch after another, by hand, with a batch an epoch.
+    rates = ds.schedules.linear(0.05, 4, 0.01)
+    settings = {"solver": solver, "batch_size": 400, "shuffle": False, "warm_start": False}
+    model = quick(MLPRegressor, learning_rate=rates, **settings).fit(X, y)
+    twin = quick(MLPRegressor, **settings, learning_rate=ds.schedules.per_epoch(rates)).fit(X, y)
+    assert same_bits(parameters(model), parameters(twin))
+    zero = quick(MLPRegressor, learning_rate=lambda step: 0.0, **settings, max_iter=2).fit(X, y)
+    assert zero.loss_curve_[0] == zero.loss_curve_[1]
+
+
+def test_a_schedule_is_a_setting_to_search_over():
+    grid = {"learning_rate": [lambda step: 1e-7, ds.schedules.constant(1e-2), "constant"]}
+    search = GridSearchCV(quick(MLPClassifier, max_iter=15), grid, cv=2).fit(X, y)
+    assert search.best_params_["learning_rate"] == ds.schedules.constant(1e-2)
+    assert search.best_estimator_.get_params()["learning_rate"] is not grid["learning_rate"][0]
+
+
+@BOTH
+def test_a_schedule_that_fails_is_the_callers_error(kind):
+    def rates(step):
+        raise LookupError(f"no rate of step {step}")
+
+    with pytest.raises(RuntimeError, match="LookupError: no rate of step 1"):
+        quick(kind, learning_rate=rates).fit(X, y)
+    with pytest.raises(ValueError, match="learning_rate"):
+        quick(kind, learning_rate="cosine").fit(X, y)
 
 
 @BOTH
@@ -462,6 +559,236 @@ def test_an_eval_set_of_another_kind_of_labels_is_refused():
         quick(MLPClassifier).fit(X, y, eval_set=(X, several))
     with pytest.raises(ValueError, match=r"y has shape \(400,\), but .* ask for \(400, 10\)"):
         quick(MLPClassifier).fit(X, several, eval_set=(X, y))
+
+
+def test_an_eval_set_with_another_class_is_refused():
+    with pytest.raises(ValueError, match=r"eval_set: y has classes .*10.*, which fit has not seen"):
+        quick(MLPClassifier).fit(X, y, eval_set=(X, y + 1))
+    with pytest.raises(ValueError, match=r"eval_set: y has classes .*z"):
+        quick(MLPClassifier).fit(X, np.array(list("abcdefghij"))[y], eval_set=(X[:1], ["z"]))
+
+
+# ---- callbacks ---------------------------------------------------------------------------------
+
+
+class Watching(ds.Callback):
+    """Notes what it is called with, and ends the run after some epochs."""
+
+    def __init__(self, epochs=10**6):
+        self.epochs = epochs
+        self.calls = []
+
+    def on_train_begin(self, trainer):
+        self.calls.append("begin")
+
+    def on_epoch_end(self, trainer, report):
+        self.calls.append((report, trainer.network.predict(X[:1])))
+        return report.epoch < self.epochs
+
+    def on_train_end(self, trainer, history):
+        self.calls.append(history)
+
+    def close(self):
+        self.calls.append("close")
+
+
+@BOTH
+@STOCHASTIC
+def test_callbacks_see_each_epoch_and_change_nothing(kind, solver):
+    watching = Watching()
+    model = quick(kind, solver=solver, callbacks=[watching], metrics=["r2"], batch_size=64)
+    if kind is MLPClassifier:
+        model.set_params(metrics=["accuracy"])
+    model.fit(X[:300], y[:300], eval_set=(X[300:], y[300:]))
+    begin, *epochs, history, close = watching.calls
+    assert (begin, close) == ("begin", "close")
+    assert history == model.history_
+    reports = [report for report, _ in epochs]
+    assert [report.epoch for report in reports] == [1, 2, 3, 4, 5]
+    assert [report.loss for report in reports] == model.loss_curve_
+    assert [report.validation_loss for report in reports] == history.validation_loss
+    assert [report.learning_rate for report in reports] == history.learning_rate
+    assert [report.steps for report in reports] == [5, 10, 15, 20, 25]
+    assert {report.rows for report in reports} == {300}
+    (name,) = model.metrics
+    assert [report.validation_metrics[name] for report in reports] == (
+        history.validation_metrics[name]
+    )
+    plain = quick(kind, solver=solver, batch_size=64).fit(X[:300], y[:300])
+    assert same_bits(parameters(model), parameters(plain))
+
+
+@BOTH
+def test_a_callback_ends_the_run(kind):
+    model = quick(kind, callbacks=[Watching(2)]).fit(X, y)
+    assert (model.n_iter_, model.history_.stop_reason) == (2, "interrupted")
+    assert same_bits(parameters(model), parameters(quick(kind, max_iter=2).fit(X, y)))
+
+
+@BOTH
+def test_a_callback_sets_the_learning_rate(kind):
+    def slower(trainer, report):
+        trainer.learning_rate = 0.01 / 2**report.epoch
+
+    model = quick(kind, callbacks=[slower], learning_rate_init=0.01).fit(X, y)
+    assert model.history_.learning_rate == [0.01 / 2**epoch for epoch in range(5)]
+    rates = ds.schedules.per_epoch(lambda epoch: 0.01 / 2 ** (epoch - 1))
+    assert same_bits(parameters(model), parameters(quick(kind, learning_rate=rates).fit(X, y)))
+
+
+@BOTH
+def test_early_stopping_and_checkpoints_work_with_estimators(kind, tmp_path):
+    stopping = ds.EarlyStopping(patience=2)
+    path = tmp_path / "best.safetensors"
+    callbacks = [stopping, ds.Checkpoint(path, save_best_only=True)]
+    settings = {"callbacks": callbacks, "max_iter": 100, "learning_rate_init": 0.05}
+    model = quick(kind, **settings).fit(X[:300], y[:300], eval_set=(X[300:], y[300:]))
+    losses = model.history_.validation_loss
+    assert losses.index(min(losses)) == len(losses) - 3
+    assert same_bits(
+        ds.Trainer.load(path).network.parameters(),
+        list(zip(model.coefs_, model.intercepts_, strict=True)),
+    )
+
+
+@BOTH
+def test_an_estimator_with_callbacks_is_pickled_and_cloned(kind, tmp_path):
+    callbacks = [Watching(3), ds.CSVLogger(tmp_path / "log.csv")]
+    model = quick(kind, callbacks=callbacks).fit(X, y)
+    copy = pickle.loads(pickle.dumps(model))
+    assert same_bits(copy.predict(X), model.predict(X))
+    copy.partial_fit(X, y)
+    assert same_bits(parameters(copy), parameters(model.partial_fit(X, y)))
+    twin = clone(model)
+    assert twin.callbacks[0] is not callbacks[0]
+    assert twin.set_params(max_iter=1).fit(X, y).n_iter_ == 1
+
+
+@BOTH
+def test_an_exception_of_a_callback_leaves_the_parameters_of_that_moment(kind):
+    def failing(trainer, report):
+        if report.epoch == 3:
+            raise LookupError("enough")
+
+    model = quick(kind, callbacks=[failing])
+    with pytest.raises(LookupError, match="enough"):
+        model.fit(X, y)
+    assert same_bits(parameters(model), parameters(quick(kind, max_iter=3).fit(X, y)))
+
+
+@BOTH
+def test_what_cannot_be_called_back_is_refused(kind):
+    every_step = ds.LambdaCallback(on_step_end=lambda trainer, report: None)
+    with pytest.raises(ValueError, match="estimators call after epochs alone"):
+        quick(kind, callbacks=[every_step]).fit(X, y)
+    with pytest.raises(TypeError, match=r"descend\.Callback"):
+        quick(kind, callbacks=["verbose"]).fit(X, y)
+    with pytest.raises(ValueError, match="'lbfgs' does not take callbacks"):
+        quick(kind, solver="lbfgs", callbacks=[Watching()]).fit(X, y)
+
+
+# ---- the history ------------------------------------------------------------------------------
+
+
+@BOTH
+@STOCHASTIC
+def test_the_history_is_that_of_the_call(kind, solver):
+    model = quick(kind, solver=solver, batch_size=64, learning_rate_init=0.02)
+    for call in (1, 2):
+        model.partial_fit(X, y, **({"classes": range(10)} if kind is MLPClassifier else {}))
+        assert model.history_.loss == model.loss_curve_[-1:]
+        assert len(model.loss_curve_) == call
+        assert (model.history_.steps, model.history_.learning_rate) == (7, [0.02])
+    model.fit(X, y)
+    assert model.history_.loss == model.loss_curve_
+    assert (model.history_.steps, model.history_.stop_reason) == (35, "epochs")
+    assert (model.history_.validation_loss, model.history_.validation_metrics) == ([], {})
+    assert pickle.loads(pickle.dumps(model)).history_ == model.history_
+
+
+@BOTH
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_the_history_says_what_ended_the_run(kind, early_stopping):
+    model = quick(kind, tol=10.0, n_iter_no_change=1, early_stopping=early_stopping).fit(X, y)
+    assert model.history_.stop_reason == ("patience" if early_stopping else "loss_change")
+
+
+def test_the_history_has_the_rate_of_each_epochs_last_step():
+    rates = ds.schedules.cosine(0.02, 30)
+    model = quick(MLPClassifier, learning_rate=rates, batch_size=64).fit(X, y)
+    assert model.history_.learning_rate == [rates.at(7 * epoch) for epoch in range(1, 6)]
+    adaptive = {"learning_rate": "adaptive", "tol": 10.0, "n_iter_no_change": 1}
+    model = quick(MLPClassifier, solver="sgd", **adaptive).fit(X, y)
+    assert_close(model.history_.learning_rate, [1e-3, 1e-3, 1e-3, 2e-4, 2e-4], 1e-12)
+
+
+def raw_mean(outputs, targets):
+    return float(outputs.mean())
+
+
+ONE_HOT = np.eye(10, dtype=int)[y]
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "targets", "names", "loss"),
+    [
+        (MLPClassifier, {}, y, ["accuracy", "top_3_accuracy"], ("softmax_cross_entropy", y, 1)),
+        (
+            MLPClassifier,
+            {"loss": "one_vs_rest"},
+            np.array(list("abcdefghij"))[y],
+            ["accuracy"],
+            ("sigmoid_cross_entropy", ONE_HOT, 1),
+        ),
+        (MLPClassifier, {}, y > 4, ["accuracy", "f1"], ("sigmoid_cross_entropy", y > 4, 1)),
+        (MLPClassifier, {}, ONE_HOT, ["f1"], ("sigmoid_cross_entropy", ONE_HOT, 1)),
+        (MLPRegressor, {}, ONE_HOT, ["r2"], ("squared_error", ONE_HOT, 10)),
+        (MLPRegressor, {"loss": "huber"}, y, ["r2"], ("huber", y, 1)),
+        (MLPRegressor, {"loss": "poisson"}, y, ["r2"], ("poisson", y, 1)),
+    ],
+)
+@pytest.mark.parametrize("layout", [np.asarray, csr_array])
+def test_validation_rows_are_measured_after_each_epoch(
+    kind, settings, targets, names, loss, layout
+):
+    held = layout(X[300:]), targets[300:]
+    model = quick(kind, metrics=[*names, raw_mean], **settings)
+    history = model.fit(X[:300], targets[:300], eval_set=held).history_
+    outputs = by_hand(model, X[300:])
+    name, encoded, divisor = loss
+    encoded = encoded[300:]
+    expected = ds.ops.loss(name, outputs, encoded)[0] / divisor
+    if name == "poisson":
+        expected = mean_poisson_deviance(encoded, np.exp(outputs)) / 2
+    assert_close(history.validation_loss[-1], expected, 1e-12)
+    values = {metric: each[-1] for metric, each in history.validation_metrics.items()}
+    assert values.pop("raw_mean") == outputs.mean()
+    if settings.get("loss") == "one_vs_rest":  # one decision a row
+        outputs, encoded, name = log_expit(outputs), y[300:], "softmax_cross_entropy"
+    assert values == {metric: ds.metric(metric, outputs, encoded, loss=name) for metric in names}
+    for metric in {"accuracy", "r2"} & set(names):  # what the estimators score by
+        assert_close(history.validation_metrics[metric], model.validation_scores_, 1e-12)
+    lengths = {len(each) for each in history.validation_metrics.values()}
+    assert {len(history.validation_loss), *lengths} == {5}
+
+
+def test_metrics_of_rows_set_aside_are_weighted():
+    weights = np.where(y == 3, 1.0, 0.0) + 1e-9
+    model = quick(MLPClassifier, early_stopping=True, metrics=["accuracy"]).fit(X, y, weights)
+    assert_close(model.history_.validation_metrics["accuracy"], model.validation_scores_, 1e-12)
+
+
+@BOTH
+def test_metrics_need_validation_rows(kind):
+    model = quick(kind, metrics=["r2"])
+    with pytest.raises(ValueError, match="metrics are taken on validation rows; give eval_set"):
+        model.fit(X, y)
+    with pytest.raises(ValueError, match="'lbfgs' does not take metrics"):
+        clone(model).set_params(solver="lbfgs").fit(X, y)
+    model.partial_fit(X, y, **({"classes": range(10)} if kind is MLPClassifier else {}))
+    assert model.history_.validation_metrics == {}
+    with pytest.raises(ValueError, match="blue"):
+        quick(kind, metrics=["blue"]).fit(X, y, eval_set=(X, y))
 
 
 @BOTH

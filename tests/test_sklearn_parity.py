@@ -195,7 +195,17 @@ def test_methods_and_attributes_are_scikit_learns(kind):
     ]
     ours, theirs = ({name for name in dir(model) if not name.startswith("_")} for model in pair)
     assert theirs <= ours
-    assert ours - theirs <= {"class_weight", "loss", "dropout", "threads"}
+    assert ours - theirs <= {
+        "callbacks",
+        "class_weight",
+        "clip_norm",
+        "clip_value",
+        "dropout",
+        "history_",
+        "loss",
+        "metrics",
+        "threads",
+    }
 
 
 @pytest.mark.parametrize("kind", ["MLPClassifier", "MLPRegressor"])

@@ -35,11 +35,19 @@ def everything(run):
     return [run.network.parameters(), state.vectors, [run.epoch, run.steps, state.step], average]
 
 
+def output_sum(outputs, y):
+    return outputs.sum()
+
+
+METRICS = ["r2", output_sum]
+
+
 def of_run(history):
-    return history.loss, history.validation_loss, history.steps, history.stop_reason
+    """Return all but the seconds."""
+    return {**history.to_dict(), "seconds": 0.0}
 
 
-def saved_within_a_run(path, epochs=3, **options):
+def saved_within_a_run(path, epochs=3, metrics=None, **options):
     """Save after two epochs of a run, and return its trainer at the end, and its history."""
     run = trainer(**options)
 
@@ -47,7 +55,8 @@ def saved_within_a_run(path, epochs=3, **options):
         if report.epoch == 2:
             run.save(path)
 
-    history = run.fit(CASE.X, CASE.y, epochs=epochs, validation_data=VALIDATION, progress=save)
+    data = {"validation_data": VALIDATION, "metrics": metrics}
+    history = run.fit(CASE.X, CASE.y, epochs=epochs, progress=save, **data)
     return run, history
 
 
@@ -127,16 +136,59 @@ def test_a_learning_rate_set_between_epochs_comes_back(folder):
     assert ds.Trainer.load(folder / "rate.safetensors").learning_rate == 1 / 3
 
 
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        ds.schedules.cosine(1 / 3, steps=7),
+        ds.schedules.warm_up(ds.schedules.step(0.1, steps=2, factor=1 / 7), steps=3, start=0.1),
+        ds.schedules.one_cycle(0.1, steps=12),
+    ],
+    ids=lambda schedule: schedule.kind,
+)
+def test_a_schedule_goes_on_where_it_was(folder, schedule):
+    path = folder / "schedule.safetensors"
+    whole, expected = saved_within_a_run(path, epochs=4, optimizer=ds.Adam(schedule))
+    loaded = ds.Trainer.load(path)
+    assert loaded.learning_rate == schedule
+    history = loaded.fit(CASE.X, CASE.y, epochs=2, validation_data=VALIDATION)
+    assert of_run(history) == of_run(expected)
+    assert history.learning_rate == expected.learning_rate
+    assert len(set(history.learning_rate)) > 1
+    assert same_bits(everything(loaded), everything(whole))
+
+
+def test_a_learning_rate_that_is_a_callable_is_given_again(folder):
+    def rate(step):
+        return 0.1 / step
+
+    path = folder / "callable.safetensors"
+    run = trainer(optimizer=ds.SGD(rate))
+    run.step(CASE.X, CASE.y)
+    run.save(path)
+    with pytest.raises(ValueError, match=r"learning rate is a function, .*give it again"):
+        ds.Trainer.load(path)
+    with pytest.raises(TypeError, match=r"Trainer.load: learning_rate"):
+        ds.Trainer.load(path, learning_rate="fast")
+    loaded = ds.Trainer.load(path, learning_rate=rate)
+    assert loaded.learning_rate is rate
+    assert loaded.step(CASE.X, CASE.y) == run.step(CASE.X, CASE.y)
+    assert same_bits(everything(loaded), everything(run))
+    assert ds.Trainer.load(path, learning_rate=0.5).learning_rate == 0.5
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("batch_size", [7, 16, None])
 def test_a_run_saved_after_an_epoch_goes_on_with_its_history(folder, batch_size, threads):
     path = folder / "run.safetensors"
-    whole, expected = saved_within_a_run(path, epochs=5, batch_size=batch_size)
+    whole, expected = saved_within_a_run(path, 5, METRICS, batch_size=batch_size)
     loaded = ds.Trainer.load(path, threads=threads)
     assert loaded.epoch == 2
     assert loaded.unfinished_run.loss == expected.loss[:2]
     assert loaded.unfinished_run.validation_loss == expected.validation_loss[:2]
-    history = loaded.fit(CASE.X, CASE.y, epochs=5 - loaded.epoch, validation_data=VALIDATION)
+    assert loaded.unfinished_run.metrics["r2"] == expected.metrics["r2"][:2]
+    data = {"validation_data": VALIDATION, "metrics": METRICS}
+    history = loaded.fit(CASE.X, CASE.y, epochs=5 - loaded.epoch, **data)
+    assert list(history.metrics) == ["r2", "output_sum"]
     assert of_run(history) == of_run(expected)
     assert same_bits(everything(loaded), everything(whole))
     assert loaded.unfinished_run is None

@@ -1,10 +1,12 @@
-// descend.metrics and descend.metric.
+// descend.metrics, descend.metric, and metrics as arguments.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
 #include "bindings/arrays.hpp"
+#include "bindings/metrics.hpp"
 #include "bindings/register.hpp"
+#include "core/checks.hpp"
 #include "descend/metric.hpp"
 #include "descend/ops.hpp"
 
@@ -13,6 +15,45 @@ namespace py = pybind11;
 namespace descend::bindings {
 
 namespace {
+
+using core::text;
+
+py::dtype numpy_type(ElementType type) {
+  return py::dtype(type == ElementType::boolean ? "bool" : name(type));
+}
+
+// Copies, which the caller may keep.
+py::array copied(const ConstMatrixView& matrix) {
+  const auto size = static_cast<py::ssize_t>(element_size(matrix.element_type()));
+  return py::array(
+      numpy_type(matrix.element_type()),
+      {static_cast<py::ssize_t>(matrix.rows()), static_cast<py::ssize_t>(matrix.columns())},
+      {static_cast<py::ssize_t>(matrix.row_stride()) * size, size}, matrix.data());
+}
+
+py::array copied(const Targets& targets) {
+  if (!targets.are_labels()) return copied(targets.values());
+  const LabelView& labels = targets.labels();
+  return py::array(numpy_type(labels.element_type()), static_cast<py::ssize_t>(labels.size()),
+                   labels.data());
+}
+
+std::string name_of_callable(py::handle function) {
+  const py::object given = py::getattr(function, "__name__", py::none());
+  const py::object name =
+      py::isinstance<py::str>(given) ? given : py::type::of(function).attr("__name__");
+  return name.cast<std::string>();
+}
+
+CustomMetric custom_metric(const std::string& where, py::handle function) {
+  const std::string name = name_of_callable(function);
+  return {name, [where, name, function](ConstMatrixView outputs, const Targets& targets) {
+            const py::gil_scoped_acquire acquire;
+            const py::object value = function(copied(outputs), copied(targets));
+            const std::string what = text("what the metric ", name, " returns");
+            return number_argument(where.c_str(), what.c_str(), value);
+          }};
+}
 
 double metric(py::handle metric_value, py::handle outputs, py::handle targets,
               py::handle sample_weight, py::handle loss_value) {
@@ -32,6 +73,31 @@ double metric(py::handle metric_value, py::handle outputs, py::handle targets,
 }
 
 }  // namespace
+
+HeldMetrics metrics_argument(const char* where, py::handle value) {
+  HeldMetrics held;
+  if (value.is_none()) return held;
+  if (!py::isinstance<py::list>(value) && !py::isinstance<py::tuple>(value)) {
+    throw py::type_error(text(where, ": metrics must be a list of names and callables, got ",
+                              py::repr(value).cast<std::string>(), "."));
+  }
+  held.owner = py::tuple(py::reinterpret_borrow<py::object>(value));
+  for (const py::handle metric : held.owner) {
+    if (py::isinstance<py::str>(metric)) {
+      const std::string metric_name = name_argument(where, "a metric", metric);
+      const Metric known = prefixed(where, [&] { return parse_metric(metric_name); });
+      held.metrics.emplace_back(known);
+      held.names.push_back(metric_name);
+    } else if (PyCallable_Check(metric.ptr()) != 0) {
+      held.names.push_back(name_of_callable(metric));
+      held.metrics.emplace_back(custom_metric(where, metric));
+    } else {
+      throw py::type_error(text(where, ": a metric must be a name or a callable, got ",
+                                py::repr(metric).cast<std::string>(), "."));
+    }
+  }
+  return held;
+}
 
 void register_metrics(py::module_& module) {
   module.def("metrics", &metric_names,

@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <utility>
 
 #include "bindings/arrays.hpp"
 #include "bindings/initialised.hpp"
 #include "bindings/learning_rates.hpp"
+#include "bindings/metrics.hpp"
 #include "bindings/optimizers.hpp"
 #include "bindings/register.hpp"
 #include "core/checks.hpp"
@@ -50,6 +52,12 @@ namespace descend::bindings {
 namespace {
 
 using core::text;
+
+constexpr const char* kFit = "Trainer.fit";
+
+std::string type_name(py::handle value) {
+  return py::type::of(value).attr("__name__").cast<std::string>();
+}
 
 std::optional<double> optional_number(const char* where, const char* what, py::handle value) {
   if (value.is_none()) return std::nullopt;
@@ -128,17 +136,48 @@ BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::han
   return BoundTrainer(Trainer(network, loss, optimizer, options));
 }
 
-BoundTrainer load_trainer(py::handle path, py::handle threads) {
+BoundTrainer load_trainer(py::handle path, py::handle threads, py::handle learning_rate) {
   const std::string file = path_argument(path);
   const int thread_count = threads_argument("Trainer.load", threads);
+  std::optional<LearningRate> rate;
+  if (!learning_rate.is_none()) {
+    rate = learning_rate_argument("Trainer.load", "learning_rate", learning_rate);
+  }
   const py::gil_scoped_release release;
-  return BoundTrainer(Trainer::load(file, thread_count));
+  return BoundTrainer(Trainer::load(file, thread_count, rate));
 }
 
-void save(const BoundTrainer& self, py::handle path) {
+// With what the callbacks of the run at work keep, or else what a loaded trainer has of them.
+void save(BoundTrainer& self, py::handle path, const std::optional<std::string>& text,
+          const std::map<std::string, py::array>& arrays) {
   const std::string file = path_argument(path);
+  if (text) {
+    TrainerExtra extra;
+    extra.text = *text;
+    for (const auto& [name, array] : arrays) {
+      ExtraTensor& tensor = extra.tensors[name];
+      tensor.dtype = array.itemsize() == 4 ? DType::float32 : DType::float64;
+      tensor.shape.assign(array.shape(), array.shape() + array.ndim());
+      const auto* bytes = static_cast<const unsigned char*>(array.data());
+      tensor.bytes.assign(bytes, bytes + array.nbytes());
+    }
+    self.trainer.set_extra(std::move(extra));
+  }
   const py::gil_scoped_release release;
   self.trainer.save(file);
+}
+
+// (text, {name: array}), as save takes them.
+py::tuple extra(const BoundTrainer& self) {
+  const TrainerExtra extra = self.trainer.extra();
+  py::dict arrays;
+  for (const auto& [name, tensor] : extra.tensors) {
+    py::array array = new_array(tensor.dtype, {tensor.shape.begin(), tensor.shape.end()});
+    std::copy(tensor.bytes.begin(), tensor.bytes.end(),
+              static_cast<unsigned char*>(array.mutable_data()));
+    arrays[py::str(name)] = array;
+  }
+  return py::make_tuple(extra.text, arrays);
 }
 
 // Whether a signal such as Ctrl-C has come; its Python exception is then set. Called from the
@@ -173,14 +212,27 @@ Stop stop_from(const py::dict& conditions) {
   return stop;
 }
 
-py::dict report_dict(const EpochReport& report) {
+py::dict report_dict(const EpochReport& report, const HeldMetrics& metrics) {
   py::dict result;
   result["epoch"] = report.epoch;
   result["loss"] = report.loss;
   result["validation_loss"] = report.validation_loss;
+  result["metrics"] = metric_dict(metrics, report.metrics);
+  result["validation_metrics"] = metric_dict(metrics, report.validation_metrics);
   result["learning_rate"] = report.learning_rate;
   result["rows"] = report.rows;
   result["steps"] = report.steps;
+  result["seconds"] = report.seconds;
+  return result;
+}
+
+py::dict report_dict(const StepReport& report) {
+  py::dict result;
+  result["step"] = report.step;
+  result["epoch"] = report.epoch;
+  result["loss"] = report.loss;
+  result["learning_rate"] = report.learning_rate;
+  result["rows"] = report.rows;
   result["seconds"] = report.seconds;
   return result;
 }
@@ -189,41 +241,135 @@ py::dict history_dict(const History& history) {
   py::dict result;
   result["loss"] = history.loss;
   result["validation_loss"] = history.validation_loss;
+  result["metrics"] = history.metrics;
+  result["validation_metrics"] = history.validation_metrics;
+  result["learning_rate"] = history.learning_rate;
   result["steps"] = history.steps;
   result["seconds"] = history.seconds;
   result["stop_reason"] = name(history.stop_reason);
   return result;
 }
 
-py::dict fit(BoundTrainer& self, py::handle inputs, py::handle targets, py::handle epochs,
-             py::handle sample_weight, py::handle validation_inputs, py::handle validation_targets,
-             const py::dict& stop, const py::object& on_epoch) {
-  constexpr const char* kWhere = "Trainer.fit";
-  constexpr const char* kValidation = "Trainer.fit: validation_data";
+// What fit is asked for besides the rows or batches; the options hold references to all of it.
+class FitCall {
+ public:
+  FitCall(const BoundTrainer& self, const py::dict& asked)
+      : metrics_(metrics_argument(kFit, asked["metrics"])),
+        on_begin_(asked["on_begin"]),
+        on_epoch_(asked["on_epoch"]),
+        on_step_(asked["on_step"]) {
+    constexpr const char* kValidation = "Trainer.fit: validation_data";
+    constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();
+    options.epochs = integer_argument(kFit, "epochs", asked["epochs"], 0, kMost);
+    options.stop = stop_from(asked["stop"]);
+    options.metrics = metrics_.metrics;
+    if (!asked["validation_X"].is_none()) {
+      validation_x_ = matrix_argument(kValidation, "X", "(rows, inputs)", asked["validation_X"]);
+      validation_y_ = targets_argument(kValidation, self.loss, self.outputs, asked["validation_y"]);
+      options.validation_inputs = validation_x_.view;
+      options.validation_targets = validation_y_.view;
+    }
+    if (!on_begin_.is_none()) {
+      options.on_begin = [this] {
+        const py::gil_scoped_acquire acquire;
+        on_begin_();
+      };
+    }
+    if (!on_epoch_.is_none()) {
+      options.on_epoch = [this](const EpochReport& report) {
+        const py::gil_scoped_acquire acquire;
+        return on_epoch_(report_dict(report, metrics_)).cast<bool>();
+      };
+    }
+    if (!on_step_.is_none()) {
+      options.every_n_steps =
+          integer_argument(kFit, "every_n_steps", asked["every_n_steps"], 1, kMost);
+      options.on_step = [this](const StepReport& report) {
+        const py::gil_scoped_acquire acquire;
+        return on_step_(report_dict(report)).cast<bool>();
+      };
+    }
+    options.interrupted = signal_came;
+  }
+  FitCall(const FitCall&) = delete;
+  FitCall& operator=(const FitCall&) = delete;
+
+  py::dict result(const History& history) const {
+    py::dict result = history_dict(history);
+    result["metrics"] = metric_dict(metrics_, history.metrics);
+    result["validation_metrics"] = metric_dict(metrics_, history.validation_metrics);
+    return result;
+  }
+
   FitOptions options;
-  options.epochs =
-      integer_argument(kWhere, "epochs", epochs, 0, std::numeric_limits<std::size_t>::max());
-  const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
-  const auto y = targets_argument(kWhere, self.loss, self.outputs, targets);
-  const auto weights = weights_argument(kWhere, sample_weight);
-  options.sample_weight = weights.view;
-  options.stop = stop_from(stop);
-  Held<ConstMatrixView> validation_x;
-  Held<Targets> validation_y;
-  if (!validation_inputs.is_none()) {
-    validation_x = matrix_argument(kValidation, "X", "(rows, inputs)", validation_inputs);
-    validation_y = targets_argument(kValidation, self.loss, self.outputs, validation_targets);
-    options.validation_inputs = validation_x.view;
-    options.validation_targets = validation_y.view;
+
+ private:
+  const HeldMetrics metrics_;
+  Held<ConstMatrixView> validation_x_;
+  Held<Targets> validation_y_;
+  const py::object on_begin_, on_epoch_, on_step_;
+};
+
+py::dict fit(BoundTrainer& self, py::handle inputs, py::handle targets, py::handle sample_weight,
+             const py::dict& asked) {
+  const auto x = matrix_argument(kFit, "X", "(rows, inputs)", inputs);
+  const auto y = targets_argument(kFit, self.loss, self.outputs, targets);
+  const auto weights = weights_argument(kFit, sample_weight);
+  FitCall call(self, asked);
+  call.options.sample_weight = weights.view;
+  return call.result(without_gil([&] { return self.trainer.fit(x.view, y.view, call.options); }));
+}
+
+// The batches that an iterator gives, (X, y) or (X, y, sample_weight); each lives until the next.
+class PythonBatches {
+ public:
+  PythonBatches(const BoundTrainer& self, py::object begin)
+      : self_(self), begin_(std::move(begin)) {}
+
+  void begin() {
+    const py::gil_scoped_acquire acquire;
+    iterator_ = begin_();
+    number_ = 0;
   }
-  if (!on_epoch.is_none()) {
-    options.on_epoch = [&](const EpochReport& report) {
-      const py::gil_scoped_acquire acquire;
-      return on_epoch(report_dict(report)).cast<bool>();
-    };
+
+  bool next(Batch& batch) {
+    const py::gil_scoped_acquire acquire;
+    const py::object item = py::reinterpret_steal<py::object>(PyIter_Next(iterator_.ptr()));
+    if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+    if (!item) return false;
+    const std::string where = text(kFit, ": batch ", number_++);
+    const bool is_pair = py::isinstance<py::tuple>(item) || py::isinstance<py::list>(item);
+    const std::size_t parts = is_pair ? py::len(item) : 0;
+    if (parts != 2 && parts != 3) {
+      throw py::type_error(text(where, ": expected (X, y) or (X, y, sample_weight), got ",
+                                is_pair ? text(parts, " elements") : type_name(item), "."));
+    }
+    const auto part = [&](std::size_t i) { return py::object(item[py::int_(i)]); };
+    x_ = matrix_argument(where.c_str(), "X", "(rows, inputs)", part(0));
+    y_ = targets_argument(where.c_str(), self_.loss, self_.outputs, part(1));
+    weights_ = weights_argument(where.c_str(), parts == 3 ? part(2) : py::none());
+    batch = {x_.view, y_.view, weights_.view};
+    return true;
   }
-  options.interrupted = signal_came;
-  return history_dict(without_gil([&] { return self.trainer.fit(x.view, y.view, options); }));
+
+ private:
+  const BoundTrainer& self_;
+  const py::object begin_;
+  py::object iterator_;
+  std::size_t number_ = 0;
+  Held<ConstMatrixView> x_;
+  Held<Targets> y_;
+  Held<ConstVectorView> weights_;
+};
+
+py::dict fit_batches(BoundTrainer& self, py::object begin, const py::dict& asked) {
+  PythonBatches batches(self, std::move(begin));
+  FitCall call(self, asked);
+  const BatchSource source = [&batches]() -> NextBatch {
+    batches.begin();
+    return [&batches](Batch& batch) { return batches.next(batch); };
+  };
+  return call.result(without_gil([&] { return self.trainer.fit(source, call.options); }));
 }
 
 py::object unfinished_run(const BoundTrainer& self) {
@@ -252,6 +398,22 @@ double step(BoundTrainer& self, py::handle inputs, py::handle targets, py::handl
   const auto y = targets_argument(kWhere, self.loss, self.outputs, targets);
   const auto weights = weights_argument(kWhere, sample_weight);
   return without_gil([&] { return self.trainer.step(x.view, y.view, weights.view, signal_came); });
+}
+
+py::dict evaluate(const BoundTrainer& self, py::handle inputs, py::handle targets,
+                  py::handle metrics, py::handle sample_weight) {
+  constexpr const char* kWhere = "Trainer.evaluate";
+  const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
+  const auto y = targets_argument(kWhere, self.loss, self.outputs, targets);
+  const auto weights = weights_argument(kWhere, sample_weight);
+  const HeldMetrics held = metrics_argument(kWhere, metrics);
+  const auto evaluation = without_gil([&] {
+    return self.trainer.evaluate(x.view, y.view, held.metrics, weights.view, signal_came);
+  });
+  py::dict result;
+  result["loss"] = evaluation.value().loss;
+  result.attr("update")(metric_dict(held, evaluation->metrics));
+  return result;
 }
 
 // (steps, 3): loss, penalty and weight of each step.
@@ -310,9 +472,10 @@ void register_trainer(py::module_& module) {
            py::arg("l2"), py::arg("l1"), py::arg("divide_penalty"), py::arg("clip_norm"),
            py::arg("clip_value"), py::arg("average_decay"), py::arg("class_weight"),
            py::arg("label_smoothing"))
-      .def(py::init(&load_trainer), py::arg("path"), py::arg("threads"), "The trainer in a file.")
-      .def("_fit", &fit, py::arg("X"), py::arg("y"), py::arg("epochs"), py::arg("sample_weight"),
-           py::arg("validation_X"), py::arg("validation_y"), py::arg("stop"), py::arg("on_epoch"))
+      .def(py::init(&load_trainer), py::arg("path"), py::arg("threads"), py::arg("learning_rate"),
+           "The trainer in a file.")
+      .def("_fit", &fit, py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::arg("asked"))
+      .def("_fit_batches", &fit_batches, py::arg("begin"), py::arg("asked"))
       .def("run_epoch", &run_epoch, py::arg("X"), py::arg("y"), py::arg("order") = py::none(),
            py::arg("sample_weight") = py::none(),
            R"doc(Run one epoch of minibatches.
@@ -342,6 +505,31 @@ FloatingPointError
 RuntimeError
     If the learning rate's callable raises; as for ``fit``.
 )doc")
+      .def("evaluate", &evaluate, py::arg("X"), py::arg("y"), py::arg("metrics") = py::none(),
+           py::arg("sample_weight") = py::none(),
+           R"doc(Measure the network on some rows, in one pass over them; nothing changes.
+
+Parameters
+----------
+X : array_like of shape (rows, inputs)
+    As for ``fit``.
+y : array_like
+    Class indices of shape (rows,), or targets of shape (rows, outputs).
+metrics : list of str or callable, optional
+    As for ``fit``.
+sample_weight : array_like of shape (rows,), optional
+
+Returns
+-------
+dict
+    ``"loss"``, the mean loss without a penalty, and each metric under its name. The outputs are those
+    of ``network.predict``: dropout is off. Metrics need room for the outputs of all rows.
+
+Raises
+------
+ValueError, TypeError
+    If the arrays do not fit, or a metric does not go with the loss.
+)doc")
       .def("step", &step, py::arg("X"), py::arg("y"), py::arg("sample_weight") = py::none(),
            R"doc(Apply one optimizer step to a single minibatch.
 
@@ -365,26 +553,10 @@ ValueError, TypeError
 FloatingPointError
     If the loss is NaN or infinite, or the update would overflow; nothing changes then.
 )doc")
-      .def("save", &save, py::arg("path"),
-           R"doc(Write the trainer as it stands to one file, replacing it atomically.
-
-The file holds parameters, loss, settings, optimizer and its state, ``epoch`` and ``steps``; saved
-by a callback of ``fit``, the run at work too: its history, the best parameters of ``patience``,
-the position within the epoch. ``Trainer.load`` goes on from there to the same bits. It is a
-safetensors file, of which ``Network.load`` reads the network. ``threads`` and ``last_steps`` are
-left out.
-
-Parameters
-----------
-path : str or path
-
-Raises
-------
-OSError
-    If the file cannot be written; an earlier file stays as it was.
-RuntimeError
-    If the trainer is at work in another thread; save from a callback.
-)doc")
+      .def("_save", &save, py::arg("path"), py::arg("extra_text") = py::none(),
+           py::arg("extra_arrays") = py::dict())
+      .def("_extra", &extra)
+      .def("_end_run", [](BoundTrainer& self) { self.trainer.end_run(); })
       .def(
           "discard_run", [](BoundTrainer& self) { self.trainer.discard_run(); },
           R"doc(Give up the unfinished run of a loaded trainer.

@@ -468,6 +468,12 @@ void CpuEngine<T>::loss(const core::Share& share, const Minibatch& batch) {
     arguments.y = y.data;
     arguments.ld_y = y.ld;
   }
+  if (batch.outputs != nullptr) {
+    for (std::size_t i = 0; i < rows.count; ++i) {
+      T* const out = static_cast<T*>(batch.outputs) + rows[i] * arguments.outputs;
+      std::copy_n(arguments.f + i * arguments.ld_f, arguments.outputs, out);
+    }
+  }
   const double* weights = batch.examples.weights;
   T* const scale = scale_.data() + share.begin;
   for (std::size_t i = 0; i < rows.count; ++i) {

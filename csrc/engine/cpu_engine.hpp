@@ -80,8 +80,11 @@ struct Update {
 struct Minibatch {
   Examples examples;
   Rows rows;
-  double total_weight;           ///< by which the rows' weights are divided
-  const DropoutKey* dropout;     ///< its layer is not read; null: no units are dropped
+  double total_weight;        ///< by which the rows' weights are divided
+  const DropoutKey* dropout;  ///< its layer is not read; null: no units are dropped
+  /// Of T, (rows of the examples, outputs): where the rows' outputs are written, each at its row's
+  /// place; null: nowhere.
+  void* outputs = nullptr;
   double label_smoothing = 0.0;  ///< as TrainerOptions has it
 };
 

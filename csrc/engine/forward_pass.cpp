@@ -132,17 +132,17 @@ bool predict(const NetworkSpec& spec, const ParameterLayout& layout, const T* th
 
 template <class T>
 std::optional<double> mean_loss(const NetworkSpec& spec, const ParameterLayout& layout,
-                                const T* theta, const Examples& examples, Loss loss, int threads,
-                                const std::function<bool()>& goes_on) {
+                                const T* theta, const Examples& examples, Loss loss, T* outputs,
+                                int threads, const std::function<bool()>& goes_on) {
   const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
   const std::size_t count = examples.inputs.rows();
-  const std::size_t outputs = layout.layers.back().units;
+  const std::size_t units = layout.layers.back().units;
   const std::size_t part_rows =
       std::min(count, kRowsTogether + kFlopsBetweenQuestions / (2 * layout.count));
   const int workers = forward_workers(part_rows, layout, threads);
 
   // The targets of a block of rows, for each worker.
-  const std::size_t ld_values = row_distance<T>(outputs);
+  const std::size_t ld_values = row_distance<T>(units);
   const std::size_t block_values = std::min(part_rows, kRowsTogether) * ld_values;
   core::AlignedBuffer<T> values(static_cast<std::size_t>(workers) * block_values);
   core::AlignedBuffer<std::int32_t> labels(static_cast<std::size_t>(workers) * kRowsTogether);
@@ -156,7 +156,7 @@ std::optional<double> mean_loss(const NetworkSpec& spec, const ParameterLayout& 
                    [&](std::size_t worker, const Rows& rows, const Matrix<T>& f) {
                      kernels::LossArguments<T> arguments{};
                      arguments.rows = rows.count;
-                     arguments.outputs = outputs;
+                     arguments.outputs = units;
                      arguments.f = f.data;
                      arguments.ld_f = f.ld;
                      if (targets.are_labels()) {
@@ -172,6 +172,9 @@ std::optional<double> mean_loss(const NetworkSpec& spec, const ParameterLayout& 
                      }
                      arguments.losses = losses.data() + (rows.first - first);
                      kernels.loss[static_cast<int>(loss)](arguments);
+                     for (std::size_t i = 0; outputs != nullptr && i < rows.count; ++i) {
+                       std::copy_n(f.data + i * f.ld, units, outputs + rows[i] * units);
+                     }
                    });
     const double* const weights = examples.weights == nullptr ? nullptr : examples.weights + first;
     sum += kernels.weighted_sum(part.count, losses.data(), weights);
@@ -187,10 +190,10 @@ template bool predict<double>(const NetworkSpec&, const ParameterLayout&, const 
                               const ConstMatrixView&, const MatrixView&, int,
                               const std::function<bool()>&);
 template std::optional<double> mean_loss<float>(const NetworkSpec&, const ParameterLayout&,
-                                                const float*, const Examples&, Loss, int,
+                                                const float*, const Examples&, Loss, float*, int,
                                                 const std::function<bool()>&);
 template std::optional<double> mean_loss<double>(const NetworkSpec&, const ParameterLayout&,
-                                                 const double*, const Examples&, Loss, int,
+                                                 const double*, const Examples&, Loss, double*, int,
                                                  const std::function<bool()>&);
 
 }  // namespace descend::engine

@@ -189,7 +189,7 @@ struct Values {
 template <class Term>
 Values summed(const Measured& measured, const Term& term) {
   const std::size_t outputs = measured.outputs.columns();
-  std::vector<double> p(outputs), y(outputs);
+  std::vector<double> p(outputs);
   Values values{std::vector<double>(outputs), 0.0, 0};
   for_each_row(measured, [&](const Row& row) {
     std::copy_n(row.f, outputs, p.begin());

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <system_error>
 
@@ -29,16 +30,22 @@ constexpr std::size_t kMostBytesAtOnce = std::size_t{1} << 30;
   fail("not a regular file", EINVAL);
 }
 
-/// Closes its file, and removes it unless it was kept.
+/// A file beside `target` that takes its place when it is whole. Where the system can, it has no
+/// name before, so that a process that is killed leaves nothing behind.
 class TemporaryFile {
  public:
-  explicit TemporaryFile(const std::string& folder) {
+  explicit TemporaryFile(const std::string& target)
+      : target_(target), folder_(target.substr(0, target.find_last_of('/') + 1)) {
+    descriptor_ = open_unnamed();
     static std::atomic<unsigned> count{0};
-    do {
-      path_ = folder + ".descend-" + std::to_string(getpid()) + "-" + std::to_string(count++);
+    while (descriptor_ < 0) {
+      path_ = folder_ + ".descend-" + std::to_string(getpid()) + "-" + std::to_string(count++);
       descriptor_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    } while (descriptor_ < 0 && errno == EEXIST);
-    if (descriptor_ < 0) fail("cannot create a file in its folder", errno);
+      if (descriptor_ < 0 && errno != EEXIST) {
+        path_.clear();
+        fail("cannot create a file in its folder", errno);
+      }
+    }
   }
   ~TemporaryFile() {
     if (descriptor_ >= 0) close(descriptor_);
@@ -60,30 +67,68 @@ class TemporaryFile {
     }
   }
 
-  /// Takes the place of `target` once the bytes are on the disk; its name is then too.
-  void keep_as(const std::string& target) {
+  /// Takes the place of the target once the bytes are on the disk; its name is then too.
+  void keep() {
     if (fsync(descriptor_) != 0) fail("cannot be written", errno);
+    // Whoever writes the same target at the same time may take the name away.
+    do {
+      if (path_.empty()) give_name();
+    } while (!take_place());
     const int closed = close(descriptor_);
     descriptor_ = -1;
     if (closed != 0) fail("cannot be written", errno);
-    if (rename(path_.c_str(), target.c_str()) != 0) fail("cannot be replaced", errno);
-    path_.clear();
-    sync_folder(target);
+    sync_folder();
   }
 
  private:
+#ifdef O_TMPFILE
+  // Through /proc the file gets its name.
+  int open_unnamed() const {
+    if (access("/proc/self/fd", X_OK) != 0) return -1;
+    return open(folder_.empty() ? "." : folder_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+  }
+  // A name that is the target's alone: one left by a process that was killed here is taken over.
+  void give_name() {
+    const std::string own = "/proc/self/fd/" + std::to_string(descriptor_);
+    const std::string name =
+        folder_ + ".descend-" + std::to_string(std::hash<std::string>{}(target_));
+    while (linkat(AT_FDCWD, own.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+      if (errno != EEXIST) fail("cannot create a file in its folder", errno);
+      if (unlink(name.c_str()) != 0 && errno != ENOENT) fail("cannot be replaced", errno);
+    }
+    path_ = name;
+    unnamed_ = true;
+  }
+#else
+  int open_unnamed() const { return -1; }
+  void give_name() {}
+#endif
+
+  bool take_place() {
+    if (rename(path_.c_str(), target_.c_str()) == 0) {
+      path_.clear();
+      return true;
+    }
+    const int error = errno;
+    if (error != ENOENT || !unnamed_) fail("cannot be replaced", error);
+    path_.clear();
+    return false;
+  }
+
   // Not every file system can: what it says is then all that can be had.
-  static void sync_folder(const std::string& path) {
-    const std::size_t end = path.find_last_of('/') + 1;
+  void sync_folder() const {
     const int folder =
-        open(end == 0 ? "." : path.substr(0, end).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        open(folder_.empty() ? "." : folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0) return;
     const int error = fsync(folder) == 0 ? 0 : errno;
     close(folder);
     if (error == EIO) fail("is replaced, but its folder cannot be written", error);
   }
 
-  std::string path_;
+  std::string target_;
+  std::string folder_;    // with its slash
+  std::string path_;      // where the file has a name
+  bool unnamed_ = false;  // until it was whole
   int descriptor_ = -1;
 };
 
@@ -132,10 +177,10 @@ void write_file_atomically(const std::string& path, const std::vector<std::strin
   if (exists && !S_ISREG(status.st_mode)) fail_not_regular(status.st_mode);
   if (exists && access(target.c_str(), W_OK) != 0) fail("cannot be replaced", errno);
 
-  TemporaryFile file(target.substr(0, target.find_last_of('/') + 1));
+  TemporaryFile file(target);
   if (exists) file.set_mode(status.st_mode & 07777);
   for (const std::string_view piece : pieces) file.write(piece);
-  file.keep_as(target);
+  file.keep();
 }
 
 }  // namespace descend::network

@@ -34,6 +34,7 @@ std::string text_of(const std::vector<double>& numbers) {
 
 std::string text_of(const LearningRate& learning_rate) {
   if (const std::optional<double> rate = learning_rate.constant()) return text_of(*rate);
+  if (learning_rate.function() != nullptr) return kFunctionRate;
   const LearningRateDescription description = learning_rate.description();
   std::string text = description.kind;
   for (const auto& [name, value] : description.parameters) {

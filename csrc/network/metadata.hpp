@@ -19,12 +19,14 @@ namespace descend::network {
 
 using Metadata = std::map<std::string, std::string>;
 
+constexpr const char* kFunctionRate = "function";
+
 /// The shortest text that reads back as this number; inf, -inf or nan.
 std::string text_of(double number);
 std::string text_of(bool flag);
 std::string text_of(const std::vector<double>& numbers);
 /// A number, or the schedule's kind and its parameters: `cosine initial=0.1 steps=1000 final=0`.
-/// Throws std::invalid_argument for a function.
+/// A function's text is kFunctionRate, which cannot be read.
 std::string text_of(const LearningRate& learning_rate);
 
 template <class Integer, std::enable_if_t<std::is_integral_v<Integer>, int> = 0>

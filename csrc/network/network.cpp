@@ -127,7 +127,7 @@ double Network::loss(ConstMatrixView inputs, const Targets& targets, Loss loss,
   return network::with_type(spec().dtype, [&](auto zero) {
     using T = decltype(zero);
     return *engine::mean_loss<T>(spec(), state_->layout, std::as_const(*state_).theta<T>(),
-                                 examples.view(), loss, threads, {});
+                                 examples.view(), loss, nullptr, threads, {});
   });
 }
 

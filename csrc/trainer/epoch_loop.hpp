@@ -28,6 +28,7 @@ struct EpochPlan {
   std::size_t steps_before;  ///< of the trainer, before the epoch: its first is steps_before + 1
   std::size_t epoch;         ///< to which the steps belong, from 1
   const engine::DropoutKey* dropout;
+  void* outputs;  ///< as in engine::Minibatch
   engine::Penalty penalty;
   bool divide_penalty;  ///< by the minibatch's sum of weights
   engine::Clipping clipping;

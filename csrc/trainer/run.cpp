@@ -1,91 +1,41 @@
 #include "trainer/run.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <utility>
-
-#include "core/checks.hpp"
-#include "core/interrupt_poll.hpp"
 
 namespace descend::trainer {
 
 namespace {
 
-using core::invalid;
 using network::CheckedExamples;
 
 constexpr const char* kWhere = "Trainer.fit";
 constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
 
-// What a run is asked for, checked.
-struct Task {
-  const FitOptions& options;
-  const CheckedExamples& examples;
-  const CheckedExamples* validation;  // or null
-  core::InterruptPoll& interrupt;
-};
-
-// A run at work: it ends when this is destroyed, also by an exception.
-class Run {
- public:
-  Run(State& state, const Task& task);
-  ~Run();
-  Run(const Run&) = delete;
-  Run& operator=(const Run&) = delete;
-
-  History go_on();
-
- private:
-  static RunRecord& begun(State& state, const Stop& stop);
-  /// Visits the epoch's rows, up to the end or a reason to end.
-  void visit_epoch();
-  /// Judges the steps of the epoch that has ended, and says so to the caller.
-  void finish_epoch();
-  void judge(double loss);
-  std::optional<double> validate();
-  void stop_for(StopReason reason) {
-    if (!record_.reason) record_.reason = reason;
-  }
-
-  std::optional<Clock::time_point> deadline() const;
-  std::size_t steps_to_callback() const;
-  void call_on_step(double loss);
-  void call_on_epoch(const EpochReport& report);
-
-  /// Of the run so far.
-  std::size_t steps() const {
-    return record_.history.steps + (record_.epoch ? record_.epoch->progress.steps : 0);
-  }
-  double seconds() const {
-    return seconds_before_ + std::chrono::duration<double>(Clock::now() - start_).count();
-  }
-
-  State& state_;
-  const Task& task_;
-  const FitOptions& options_ = task_.options;
-  const Stop& stop_ = options_.stop;
-  RunRecord& record_;
-  const double seconds_before_ = record_.history.seconds;  // of the run's earlier calls
-  const Clock::time_point start_ = Clock::now();
-  std::size_t epochs_done_ = 0;
-};
+}  // namespace
 
 Run::Run(State& state, const Task& task)
-    : state_(state), task_(task), record_(begun(state, task.options.stop)) {}
+    : state_(state), task_(task), record_(begun(state, task)) {}
 
 // The unfinished run, or another one. Where memory is short, the state keeps what it has.
-RunRecord& Run::begun(State& state, const Stop& stop) {
+RunRecord& Run::begun(State& state, const Task& task) {
   const network::State& network = *state.network();
+  const Stop& stop = task.options.stop;
+  const bool measures = !task.options.metrics.empty();
   const bool goes_on = state.record.has_value();
   RunRecord record;
   if (stop.patience && !(goes_on && state.record->best)) record.best.emplace(network);
   if (stop.parameter_change && !(goes_on && state.record->before)) record.before.emplace(network);
+  if (measures && task.examples != nullptr && !(goes_on && state.record->outputs)) {
+    record.outputs.emplace(network, task.examples->rows());
+  }
   if (!goes_on) return state.record.emplace(std::move(record));
   RunRecord& earlier = *state.record;
   if (record.best || !stop.patience) earlier.best = std::move(record.best);
   if (record.before || !stop.parameter_change) earlier.before = std::move(record.before);
+  if (record.outputs || !measures) earlier.outputs = std::move(record.outputs);
   return earlier;
 }
 
@@ -98,10 +48,14 @@ Run::~Run() {
 History Run::go_on() {
   if (stop_.max_steps && steps() >= *stop_.max_steps) stop_for(StopReason::max_steps);
   while (record_.epoch || (!record_.reason && epochs_done_ < options_.epochs)) {
-    if (!record_.epoch) record_.epoch = OpenEpoch{task_.examples.rows(), {}};
+    if (!record_.epoch && !begin_epoch()) break;
     {
       const State::EpochAtWork epoch(state_);
-      visit_epoch();
+      if (task_.batches != nullptr) {
+        visit_batches();
+      } else {
+        visit_rows();
+      }
     }
     if (record_.epoch->progress.steps == 0) break;  // interrupted within the first step
     finish_epoch();
@@ -112,23 +66,62 @@ History Run::go_on() {
   return history;
 }
 
-void Run::visit_epoch() {
+bool Run::begin_epoch() {
+  // The first epoch's batches have been begun with the checks.
+  if (task_.batches != nullptr && epochs_done_ > 0) {
+    try {
+      task_.batches->begin(0);
+    } catch (const core::Interrupted&) {
+      record_.reason = StopReason::interrupted;
+      return false;
+    }
+  }
+  record_.epoch.emplace();
+  if (task_.examples != nullptr) record_.epoch->rows = task_.examples->rows();
+  return true;
+}
+
+void Run::visit_rows() {
+  const CheckedExamples& examples = *task_.examples;
   EpochProgress& progress = record_.epoch->progress;
-  EpochPlan plan =
-      state_.plan(task_.examples, state_.shuffled(task_.examples.rows()), task_.interrupt);
+  EpochPlan plan = state_.plan(examples, state_.shuffled(examples.rows()), task_.interrupt);
   plan.deadline = deadline();
-  const std::size_t most_steps =
-      stop_.max_steps ? *stop_.max_steps - record_.history.steps : kNever;
+  if (record_.outputs) plan.outputs = record_.outputs->data();
+  const std::size_t most = most_steps();
   while (!record_.reason && progress.visited < plan.rows.count) {
     const std::size_t callback_at = steps_to_callback();
     const std::size_t before = progress.steps;
-    plan.max_steps = callback_at < most_steps - before ? before + callback_at : most_steps;
+    plan.max_steps = callback_at < most - before ? before + callback_at : most;
     const StretchEnd end = state_.run(kWhere, plan, progress);
     // The plan's last step may be the callback's alone.
-    const bool is_callbacks = end.stop == StopReason::max_steps && progress.steps < most_steps;
+    const bool is_callbacks = end.stop == StopReason::max_steps && progress.steps < most;
     if (end.stop && !is_callbacks) record_.reason = end.stop;
     if (progress.steps - before == callback_at && record_.reason != StopReason::interrupted) {
       call_on_step(end.last_loss);
+    }
+  }
+  visited_ = plan.rows.part(0, std::min(progress.visited, plan.rows.count));
+}
+
+void Run::visit_batches() {
+  Batches& batches = *task_.batches;
+  OpenEpoch& epoch = *record_.epoch;
+  while (!record_.reason && batches.has_batch()) {
+    const std::size_t callback_at = steps_to_callback();
+    EpochPlan plan = state_.step_plan(batches.examples(), task_.interrupt);
+    plan.deadline = deadline();
+    EpochProgress step;
+    const StretchEnd end = state_.run(kWhere, plan, step);
+    if (end.stop) record_.reason = end.stop;
+    if (step.steps == 0) return;  // interrupted
+    epoch.add_batch(step, plan.weight_unit);
+    if (epoch.progress.steps >= most_steps()) stop_for(StopReason::max_steps);
+    if (callback_at == 1 && record_.reason != StopReason::interrupted) call_on_step(end.last_loss);
+    if (record_.reason) return;
+    try {
+      batches.take();
+    } catch (const core::Interrupted&) {
+      record_.reason = StopReason::interrupted;
     }
   }
 }
@@ -140,14 +133,19 @@ void Run::finish_epoch() {
   const double loss = progress.loss_sum / progress.weight_sum;
   judge(loss);
   record_.history.loss.push_back(loss);
+  record_.history.learning_rate.push_back(progress.learning_rate);
   record_.history.steps += progress.steps;
 
-  EpochReport report{
-      state_.epoch(),        loss, std::nullopt, progress.learning_rate, progress.rows,
-      record_.history.steps, 0.0};
+  EpochReport report{};
+  report.epoch = state_.epoch();
+  report.loss = loss;
+  report.learning_rate = progress.learning_rate;
+  report.rows = progress.rows;
+  report.steps = record_.history.steps;
   if (task_.validation != nullptr && record_.reason != StopReason::interrupted) {
     report.validation_loss = validate();
   }
+  if (record_.reason != StopReason::interrupted) measure_epoch(report);
   report.seconds = record_.history.seconds = seconds();
   if (record_.reason != StopReason::interrupted) call_on_epoch(report);
 }
@@ -169,7 +167,8 @@ void Run::judge(double loss) {
 
 // The loss on the validation rows; nothing where it is interrupted.
 std::optional<double> Run::validate() {
-  const std::optional<double> loss = state_.mean_loss(*task_.validation, task_.interrupt);
+  const std::optional<double> loss =
+      state_.mean_loss(*task_.validation, task_.validation_outputs, task_.interrupt);
   if (!loss) {
     record_.reason = StopReason::interrupted;
     return std::nullopt;
@@ -181,11 +180,33 @@ std::optional<double> Run::validate() {
   return loss;
 }
 
+void Run::measure_epoch(EpochReport& report) {
+  const State::Callback callback(state_);  // the caller's own metrics are
+  History& history = record_.history;
+  if (record_.outputs) {
+    report.metrics = measure(options_.metrics, state_.loss(), *record_.outputs,
+                             task_.examples->view(), visited_);
+    for (const auto& [name, value] : report.metrics) history.metrics[name].push_back(value);
+  }
+  if (task_.validation_outputs == nullptr) return;
+  const engine::Rows rows{nullptr, 0, task_.validation->rows()};
+  report.validation_metrics = measure(options_.metrics, state_.loss(), *task_.validation_outputs,
+                                      task_.validation->view(), rows);
+  for (const auto& [name, value] : report.validation_metrics) {
+    history.validation_metrics[name].push_back(value);
+  }
+}
+
 std::optional<Clock::time_point> Run::deadline() const {
   if (!stop_.seconds) return std::nullopt;
   // Beyond a century, steady_clock's counter would overflow.
   const double limit = std::min(*stop_.seconds - seconds_before_, 3e9);
   return start_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(limit));
+}
+
+// Of the epoch at work.
+std::size_t Run::most_steps() const {
+  return stop_.max_steps ? *stop_.max_steps - record_.history.steps : kNever;
 }
 
 std::size_t Run::steps_to_callback() const {
@@ -209,46 +230,6 @@ void Run::call_on_epoch(const EpochReport& report) {
   if (!options_.on_epoch) return;
   const State::Callback callback(state_);
   if (!options_.on_epoch(report)) stop_for(StopReason::interrupted);
-}
-
-}  // namespace
-
-History fit(State& state, const ConstMatrixView& inputs, const Targets& targets,
-            const FitOptions& options) {
-  const State::Busy busy(kWhere, state);
-  const bool goes_on = state.record.has_value();
-  const OpenEpoch* unfinished = goes_on && state.record->epoch ? &*state.record->epoch : nullptr;
-  if (options.epochs == 0 && (!goes_on || unfinished != nullptr)) {
-    throw invalid(kWhere, ": epochs must be at least 1", unfinished ? ", the unfinished one" : "",
-                  ", got 0.");
-  }
-  if (options.every_n_steps == 0) {
-    throw invalid(kWhere, ": every_n_steps must be at least 1, got 0.");
-  }
-  validate(options.stop);
-  core::InterruptPoll interrupt(options.interrupted);
-  const engine::CheckOptions check_options{state.options().threads, &interrupt};
-  const CheckedExamples examples(kWhere, *state.network(), inputs, targets, state.loss(),
-                                 options.sample_weight, check_options,
-                                 state.options().class_weight);
-  std::optional<CheckedExamples> validation;
-  if (options.validation_inputs.data() != nullptr) {
-    validation.emplace("Trainer.fit: validation_data", *state.network(), options.validation_inputs,
-                       options.validation_targets, state.loss(), ConstVectorView{}, check_options);
-  } else if (options.stop.patience) {
-    throw invalid(kWhere, ": patience watches the validation loss; give validation_data too.");
-  }
-  if (unfinished != nullptr && unfinished->rows != examples.rows()) {
-    throw invalid(kWhere, ": X has ", examples.rows(),
-                  " rows, but the epoch that this trainer was "
-                  "saved in visits ",
-                  unfinished->rows,
-                  "; give that run's data, or give the run up "
-                  "with discard_run.");
-  }
-  state.reserve(state.batch_rows(examples.rows()));
-  const Task task{options, examples, validation ? &*validation : nullptr, interrupt};
-  return Run(state, task).go_on();
 }
 
 }  // namespace descend::trainer

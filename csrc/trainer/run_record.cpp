@@ -60,6 +60,20 @@ double Snapshot::distance(const network::State& network) const {
   });
 }
 
+void OpenEpoch::add_batch(const EpochProgress& step, double unit) {
+  if (unit > weight_unit) {
+    progress.loss_sum *= weight_unit / unit;
+    progress.weight_sum *= weight_unit / unit;
+    weight_unit = unit;
+  }
+  progress.loss_sum += step.loss_sum * (unit / weight_unit);
+  progress.weight_sum += step.weight_sum * (unit / weight_unit);
+  progress.steps += step.steps;
+  progress.rows += step.rows;
+  progress.visited += 1;
+  progress.learning_rate = step.learning_rate;
+}
+
 std::size_t BestParameters::watch(const network::State& network, double loss) {
   if (loss < lowest) {
     lowest = loss;

@@ -11,6 +11,7 @@
 #include "descend/trainer.hpp"
 #include "network/state.hpp"
 #include "trainer/epoch_loop.hpp"
+#include "trainer/outputs.hpp"
 
 namespace descend::trainer {
 
@@ -45,8 +46,12 @@ struct BestParameters {
 
 /// An epoch that has begun and not ended.
 struct OpenEpoch {
-  std::size_t rows;  ///< of the data
-  EpochProgress progress;
+  std::size_t rows = 0;      ///< of the data; 0: batches are given
+  EpochProgress progress;    ///< where batches are given, `visited` counts them
+  double weight_unit = 0.0;  ///< of the sums, where batches are given
+
+  /// Adds the step of a batch, whose weights are in a unit of its own, a power of two.
+  void add_batch(const EpochProgress& step, double unit);
 };
 
 struct RunRecord {
@@ -55,6 +60,7 @@ struct RunRecord {
   std::optional<OpenEpoch> epoch;      ///< the one at work
   std::optional<BestParameters> best;  ///< with patience
   std::optional<Snapshot> before;      ///< with parameter_change: before the epoch at work
+  std::optional<Outputs> outputs;      ///< with metrics: of the rows visited in the epoch at work
 };
 
 }  // namespace descend::trainer

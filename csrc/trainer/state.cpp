@@ -204,7 +204,7 @@ StretchEnd State::run(const char* where, EpochPlan plan, EpochProgress& progress
   return end;
 }
 
-std::optional<double> State::mean_loss(const CheckedExamples& examples,
+std::optional<double> State::mean_loss(const CheckedExamples& examples, Outputs* outputs,
                                        core::InterruptPoll& interrupt) const {
   std::shared_lock lock(network_->mutex);
   // What is asked, such as a signal's handler, may use the network.
@@ -219,8 +219,30 @@ std::optional<double> State::mean_loss(const CheckedExamples& examples,
     using T = decltype(zero);
     return engine::mean_loss<T>(network_->spec, network_->layout,
                                 std::as_const(*network_).theta<T>(), examples.view(), loss_,
+                                outputs == nullptr ? nullptr : static_cast<T*>(outputs->data()),
                                 options_.threads, goes_on);
   });
+}
+
+std::optional<Evaluation> State::evaluate(const ConstMatrixView& inputs, const Targets& targets,
+                                          const std::vector<AnyMetric>& metrics,
+                                          ConstVectorView sample_weight,
+                                          const std::function<bool()>& interrupted) const {
+  constexpr const char* kWhere = "Trainer.evaluate";
+  check_metrics(kWhere, metrics, loss_, network_->layout.layers.back().units);
+  core::InterruptPoll interrupt(interrupted);
+  const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight,
+                                 {options_.threads, &interrupt});
+  std::optional<Outputs> outputs;
+  if (!metrics.empty()) outputs.emplace(*network_, examples.rows());
+  const std::optional<double> loss = mean_loss(examples, outputs ? &*outputs : nullptr, interrupt);
+  if (!loss) return std::nullopt;
+  Evaluation evaluation{*loss, {}};
+  if (outputs) {
+    const engine::Rows rows{nullptr, 0, examples.rows()};
+    evaluation.metrics = measure(metrics, loss_, *outputs, examples.view(), rows);
+  }
+  return evaluation;
 }
 
 EpochPlan State::plan(const CheckedExamples& examples, const std::vector<std::size_t>* order,
@@ -239,6 +261,14 @@ EpochPlan State::plan(const CheckedExamples& examples, const std::vector<std::si
   plan.weight_unit = examples.weight_unit();
   plan.label_smoothing = options_.label_smoothing;
   plan.interrupt = &interrupt;
+  return plan;
+}
+
+EpochPlan State::step_plan(const CheckedExamples& examples, core::InterruptPoll& interrupt) {
+  EpochPlan plan = this->plan(examples, nullptr, interrupt);
+  plan.batch_rows = examples.rows();
+  dropout_.purpose = core::kStepDropoutStream;
+  dropout_.index = steps_;
   return plan;
 }
 
@@ -411,11 +441,8 @@ double State::step(const ConstMatrixView& inputs, const Targets& targets,
   const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight,
                                  {options_.threads, &interrupt}, options_.class_weight);
   reserve(examples.rows());
-  EpochPlan plan = this->plan(examples, nullptr, interrupt);
-  plan.batch_rows = examples.rows();
+  EpochPlan plan = step_plan(examples, interrupt);
   report_steps(plan);
-  dropout_.purpose = core::kStepDropoutStream;
-  dropout_.index = steps_;
   EpochProgress progress;
   run(kWhere, plan, progress);
   return progress.loss_sum / progress.weight_sum;

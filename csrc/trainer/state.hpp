@@ -19,6 +19,7 @@
 #include "engine/growth_bound.hpp"
 #include "network/state.hpp"
 #include "trainer/epoch_loop.hpp"
+#include "trainer/outputs.hpp"
 #include "trainer/run_record.hpp"
 
 namespace descend::trainer {
@@ -131,12 +132,18 @@ class State {
   /// A plan that visits `order`, all rows where it is null. Valid until the next one is made.
   EpochPlan plan(const network::CheckedExamples& examples, const std::vector<std::size_t>* order,
                  core::InterruptPoll& interrupt);
+  /// The plan of one step on all rows, as Trainer::step takes it.
+  EpochPlan step_plan(const network::CheckedExamples& examples, core::InterruptPoll& interrupt);
   /// Goes on with the plan from where `progress` stands, and counts its steps. Throws
   /// NonFiniteLoss.
   StretchEnd run(const char* where, EpochPlan plan, EpochProgress& progress);
-  /// J; nothing where it is interrupted.
-  std::optional<double> mean_loss(const network::CheckedExamples& examples,
+  /// J, and the rows' outputs where `outputs` is not null; nothing where it is interrupted.
+  std::optional<double> mean_loss(const network::CheckedExamples& examples, Outputs* outputs,
                                   core::InterruptPoll& interrupt) const;
+  std::optional<Evaluation> evaluate(const ConstMatrixView& inputs, const Targets& targets,
+                                     const std::vector<AnyMetric>& metrics,
+                                     ConstVectorView sample_weight,
+                                     const std::function<bool()>& interrupted) const;
 
   /// Of the run at work, or of the one that a loaded trainer has not finished.
   std::optional<RunRecord> record;

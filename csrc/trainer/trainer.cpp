@@ -7,7 +7,7 @@
 #include "core/checks.hpp"
 #include "core/interrupt_poll.hpp"
 #include "core/utf8.hpp"
-#include "trainer/run.hpp"
+#include "trainer/fit.hpp"
 #include "trainer/state.hpp"
 #include "trainer/trainer_file.hpp"
 
@@ -35,6 +35,18 @@ void check_tensor(const char* where, const std::string& name, const ExtraTensor&
   }
 }
 
+// What `fit` gives, or an empty history where it is interrupted before it has changed anything.
+template <class Fit>
+History interruptible(const Fit& fit) {
+  try {
+    return fit();
+  } catch (const core::Interrupted&) {
+    History history;
+    history.stop_reason = StopReason::interrupted;
+    return history;
+  }
+}
+
 }  // namespace
 
 Trainer::Trainer(const Network& network, Loss loss, Optimizer optimizer, TrainerOptions options)
@@ -45,13 +57,11 @@ Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 Trainer::~Trainer() = default;
 
 History Trainer::fit(ConstMatrixView inputs, const Targets& targets, const FitOptions& options) {
-  try {
-    return trainer::fit(*state_, inputs, targets, options);
-  } catch (const core::Interrupted&) {
-    History history;
-    history.stop_reason = StopReason::interrupted;
-    return history;
-  }
+  return interruptible([&] { return trainer::fit(*state_, inputs, targets, options); });
+}
+
+History Trainer::fit(const BatchSource& batches, const FitOptions& options) {
+  return interruptible([&] { return trainer::fit(*state_, batches, options); });
 }
 
 double Trainer::run_epoch(ConstMatrixView inputs, const Targets& targets,
@@ -70,6 +80,17 @@ double Trainer::step(ConstMatrixView inputs, const Targets& targets, ConstVector
     return state_->step(inputs, targets, sample_weight, interrupted);
   } catch (const core::Interrupted&) {
     return std::numeric_limits<double>::quiet_NaN();
+  }
+}
+
+std::optional<Evaluation> Trainer::evaluate(ConstMatrixView inputs, const Targets& targets,
+                                            const std::vector<AnyMetric>& metrics,
+                                            ConstVectorView sample_weight,
+                                            const std::function<bool()>& interrupted) const {
+  try {
+    return state_->evaluate(inputs, targets, metrics, sample_weight, interrupted);
+  } catch (const core::Interrupted&) {
+    return std::nullopt;
   }
 }
 
@@ -95,8 +116,9 @@ void Trainer::save(const std::string& path) const {
   trainer::write_trainer_file(path, *state_);
 }
 
-Trainer Trainer::load(const std::string& path, int threads) {
-  return Trainer(trainer::read_trainer_file(path, threads));
+Trainer Trainer::load(const std::string& path, int threads,
+                      const std::optional<LearningRate>& learning_rate) {
+  return Trainer(trainer::read_trainer_file(path, threads, learning_rate));
 }
 
 std::optional<History> Trainer::unfinished_run() const {

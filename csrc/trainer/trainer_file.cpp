@@ -29,6 +29,7 @@ constexpr const char* kRunKey = "trainer.run";
 constexpr const char* kEpochKey = "trainer.run.epoch";
 constexpr const char* kBestKey = "trainer.run.best";
 constexpr const char* kBeforeKey = "trainer.run.before";
+constexpr const char* kOutputsKey = "trainer.run.outputs";
 constexpr const char* kExtraPrefix = "trainer.extra.tensor.";
 
 // What is written and read, a line a value; `field` is called with each.
@@ -66,6 +67,7 @@ void visit_record(Record& record, const Field& field) {
 template <class Epoch, class Field>
 void visit_epoch(Epoch& epoch, const Field& field) {
   field("trainer.run.epoch.data_rows", epoch.rows);
+  field("trainer.run.epoch.weight_unit", epoch.weight_unit);
   field("trainer.run.epoch.loss_sum", epoch.progress.loss_sum);
   field("trainer.run.epoch.weight_sum", epoch.progress.weight_sum);
   field("trainer.run.epoch.steps", epoch.progress.steps);
@@ -85,6 +87,14 @@ template <class History, class Field>
 void visit_lists(History& history, const Field& field) {
   field("trainer.run.loss", history.loss);
   field("trainer.run.validation_loss", history.validation_loss);
+  field("trainer.run.learning_rate", history.learning_rate);
+}
+
+// Such lists under the caller's names, which stand behind these prefixes.
+template <class History, class Field>
+void visit_named_lists(History& history, const Field& field) {
+  field("trainer.run.metric.", history.metrics);
+  field("trainer.run.validation_metric.", history.validation_metrics);
 }
 
 std::string state_key(std::size_t vector) {
@@ -150,14 +160,19 @@ class Writer {
   void put_run(const RunRecord& record) {
     metadata_[kRunKey] = record.reason ? name(*record.reason) : "open";
     visit_record(record, Put{metadata_});
-    visit_lists(record.history, [&](const char* key, const std::vector<double>& list) {
+    const auto put_list = [&](const std::string& key, const std::vector<double>& list) {
       if (!list.empty()) {
         tensors_.push_back({key, DType::float64, {list.size()}, bytes_of(list)});
       }
+    };
+    visit_lists(record.history, put_list);
+    visit_named_lists(record.history, [&](const std::string& prefix, const auto& lists) {
+      for (const auto& [name, list] : lists) put_list(prefix + name, list);
     });
     if (record.epoch) {
       metadata_[kEpochKey] = "open";
       visit_epoch(*record.epoch, Put{metadata_});
+      if (record.outputs) put_outputs(record.outputs->view());
     }
     const network::State& network = *state_.network();
     if (record.best) {
@@ -165,6 +180,15 @@ class Writer {
       record.best->parameters.copy_to(network, put_parameters(kBestKey));
     }
     if (record.before) record.before->copy_to(network, put_parameters(kBeforeKey));
+  }
+
+  void put_outputs(const ConstMatrixView& outputs) {
+    const std::size_t size =
+        outputs.rows() * outputs.columns() * element_size(outputs.element_type());
+    tensors_.push_back({kOutputsKey,
+                        state_.network()->spec.dtype,
+                        {outputs.rows(), outputs.columns()},
+                        {static_cast<const char*>(outputs.data()), size}});
   }
 
   void put_extra(const TrainerExtra& extra) {
@@ -204,7 +228,7 @@ class Reader {
  public:
   explicit Reader(const std::string& path) : file_(path) { check_origin(); }
 
-  std::unique_ptr<State> read(int threads) {
+  std::unique_ptr<State> read(int threads, const std::optional<LearningRate>& learning_rate) {
     const network::ModelFile model = network::take_model(file_);
     auto network = std::make_shared<network::State>(model.spec, model.seed, network::State::Zero{});
     network::set_parameters(*network, model.parameters.data());
@@ -213,7 +237,7 @@ class Reader {
     TrainerOptions options;
     options.threads = threads;
     visit_options(options, Take{metadata_});
-    auto state = std::make_unique<State>(network, loss, take_optimizer(), options);
+    auto state = std::make_unique<State>(network, loss, take_optimizer(learning_rate), options);
     for (std::size_t i = 0; i < state_vectors(state->optimizer()); ++i) {
       state->set_optimizer_vector(i, take_parameters(*network, state_key(i)).data());
     }
@@ -250,13 +274,21 @@ class Reader {
     network::take(metadata_, kVersionKey);
   }
 
-  Optimizer take_optimizer() {
+  Optimizer take_optimizer(const std::optional<LearningRate>& learning_rate) {
+    const auto rate = metadata_.find("trainer.optimizer.learning_rate");
+    if (rate != metadata_.end() && rate->second == network::kFunctionRate) {
+      if (!learning_rate) {
+        throw invalid("its learning rate is a function, which no file holds; give it again.");
+      }
+      rate->second = "1";
+    }
     const std::string given = network::take(metadata_, "trainer.optimizer");
-#define DESCEND_ROW(Name)              \
-  if (given == Name::kName) {          \
-    Name rule;                         \
-    visit_rule(rule, Take{metadata_}); \
-    return rule;                       \
+#define DESCEND_ROW(Name)                                   \
+  if (given == Name::kName) {                               \
+    Name rule;                                              \
+    visit_rule(rule, Take{metadata_});                      \
+    if (learning_rate) rule.learning_rate = *learning_rate; \
+    return rule;                                            \
   }
     DESCEND_OPTIMIZERS(DESCEND_ROW)
 #undef DESCEND_ROW
@@ -270,16 +302,22 @@ class Reader {
       record.reason = parse_reason(run);
     }
     visit_record(record, Take{metadata_});
-    visit_lists(record.history, [&](const char* key, std::vector<double>& list) {
-      const auto place = file_.tensors().find(key);
-      if (place == file_.tensors().end()) return;
-      const std::vector<std::size_t>& shape = place->second.shape;
-      list.resize(shape.empty() ? 1 : shape[0]);
-      file_.read(take_tensor(key, DType::float64, {list.size()}), list.data());
+    visit_lists(record.history, [&](const std::string& key, std::vector<double>& list) {
+      if (has_tensor(key)) list = take_list(key);
+    });
+    visit_named_lists(record.history, [&](const std::string& prefix, auto& lists) {
+      for (const auto& [key, tensor] : file_.tensors()) {
+        if (key.rfind(prefix, 0) == 0) lists[key.substr(prefix.size())] = take_list(key);
+      }
     });
     if (metadata_.erase(kEpochKey) > 0) {
       visit_epoch(record.epoch.emplace(), Take{metadata_});
       check_progress(record.epoch->progress, record.epoch->rows, steps);
+      if (has_tensor(kOutputsKey)) {
+        const std::size_t rows = record.epoch->rows, units = network.spec.layers.back().units;
+        const auto& tensor = take_tensor(kOutputsKey, network.spec.dtype, {rows, units});
+        file_.read(tensor, record.outputs.emplace(network, rows).data());
+      }
     }
     if (has_tensor(kBestKey)) {
       record.best.emplace(network);
@@ -294,9 +332,12 @@ class Reader {
   }
 
   static void check_progress(const EpochProgress& progress, std::size_t rows, std::size_t steps) {
-    const bool is_possible = progress.visited <= rows && progress.rows <= progress.visited &&
-                             progress.steps <= steps && progress.steps <= progress.rows &&
-                             std::isfinite(progress.loss_sum) && std::isfinite(progress.weight_sum);
+    const bool of_batches = rows == 0;
+    const bool is_possible =
+        (of_batches ? progress.steps == progress.visited
+                    : progress.visited <= rows && progress.rows <= progress.visited) &&
+        progress.steps <= steps && progress.steps <= progress.rows &&
+        std::isfinite(progress.loss_sum) && std::isfinite(progress.weight_sum);
     if (!is_possible) throw invalid("the position within its epoch is not possible.");
   }
 
@@ -330,7 +371,14 @@ class Reader {
     if (own != taken_) throw invalid("the file has ", own - taken_, " unknown tensors.");
   }
 
-  bool has_tensor(const char* name) const { return file_.tensors().count(name) > 0; }
+  bool has_tensor(const std::string& name) const { return file_.tensors().count(name) > 0; }
+
+  std::vector<double> take_list(const std::string& name) {
+    const std::vector<std::size_t>& shape = file_.tensors().at(name).shape;
+    std::vector<double> list(shape.empty() ? 1 : shape[0]);
+    file_.read(take_tensor(name, DType::float64, {list.size()}), list.data());
+    return list;
+  }
 
   const network::Tensor& take_tensor(const std::string& name, DType dtype,
                                      const std::vector<std::size_t>& shape) {
@@ -358,9 +406,12 @@ void write_trainer_file(const std::string& path, State& state) {
   network::with_place("Trainer.save", path, [&] { Writer(state).write(path); });
 }
 
-std::unique_ptr<State> read_trainer_file(const std::string& path, int threads) {
+std::unique_ptr<State> read_trainer_file(const std::string& path, int threads,
+                                         const std::optional<LearningRate>& learning_rate) {
   core::check_threads("Trainer.load", threads);
-  return network::with_place("Trainer.load", path, [&] { return Reader(path).read(threads); });
+  if (learning_rate) validate("Trainer.load", *learning_rate);
+  return network::with_place("Trainer.load", path,
+                             [&] { return Reader(path).read(threads, learning_rate); });
 }
 
 }  // namespace descend::trainer

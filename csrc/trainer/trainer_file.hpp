@@ -3,11 +3,13 @@
 //   metadata  trainer.version, trainer.checksum (of all else), trainer.loss, trainer.epoch,
 //             trainer.steps, trainer.option.*, trainer.optimizer and its hyperparameters,
 //             trainer.run.* of a run at work, trainer.extra.text
-//   tensors   trainer.optimizer.state.N, trainer.run.best and .before (parameters), .loss and
-//             .validation_loss (epochs), trainer.extra.tensor.*
+//   tensors   trainer.optimizer.state.N, trainer.run.best and .before (parameters), .loss,
+//             .validation_loss, .learning_rate, .metric.* and .validation_metric.* (epochs),
+//             .outputs (rows, outputs) of the rows visited, trainer.extra.tensor.*
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "trainer/state.hpp"
@@ -19,6 +21,8 @@ void write_trainer_file(const std::string& path, State& state);
 
 /// Trusts nothing in the file. Throws FileError where it cannot be read, std::invalid_argument
 /// where it is damaged, not a trainer's, or of a later version.
-std::unique_ptr<State> read_trainer_file(const std::string& path, int threads);
+/// `learning_rate` takes the place of the file's, which may be a function, not in it.
+std::unique_ptr<State> read_trainer_file(const std::string& path, int threads,
+                                         const std::optional<LearningRate>& learning_rate);
 
 }  // namespace descend::trainer

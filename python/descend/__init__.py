@@ -28,11 +28,19 @@ from descend._core import (
     metrics,
     optimizers,
 )
+from descend.callbacks import (
+    Callback,
+    Checkpoint,
+    CSVLogger,
+    EarlyStopping,
+    LambdaCallback,
+    TensorBoard,
+)
 from descend.history import History
 from descend.layers import Dense, Dropout
 from descend.locations import get_cmake_dir, get_include
 from descend.network import Network
-from descend.progress import EpochReport
+from descend.progress import EpochReport, StepReport
 from descend.splits import k_fold, train_test_split
 from descend.stop import Stop
 from descend.trainer import Trainer
@@ -45,11 +53,16 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "CSVLogger",
+    "Callback",
+    "Checkpoint",
     "Dense",
     "Dropout",
+    "EarlyStopping",
     "EpochReport",
     "GradientNoise",
     "History",
+    "LambdaCallback",
     "LearningRate",
     "Lion",
     "NAdam",
@@ -57,7 +70,9 @@ __all__ = [
     "NoiseEstimate",
     "OptimizerState",
     "RMSProp",
+    "StepReport",
     "Stop",
+    "TensorBoard",
     "Trainer",
     "activations",
     "build_info",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from descend import html
 
 if TYPE_CHECKING:
+    import pandas
     from matplotlib.figure import Figure
 
 __all__ = ["History"]
@@ -28,6 +31,12 @@ class History:
         Wall time of this run.
     stop_reason : str
         The condition that ended it: ``"epochs"``, a field of `Stop`, or ``"interrupted"``.
+    metrics, validation_metrics : dict of str to list of float
+        Each metric that was asked for, by epoch: of the training rows, from the outputs that their
+        loss was computed from, and of the validation rows. An interrupted epoch has none, and no
+        validation loss.
+    learning_rate : list of float
+        Of each epoch's last step.
     """
 
     loss: list[float]
@@ -35,9 +44,47 @@ class History:
     steps: int
     seconds: float
     stop_reason: str
+    metrics: dict[str, list[float]] = field(default_factory=dict)
+    validation_metrics: dict[str, list[float]] = field(default_factory=dict)
+    learning_rate: list[float] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Copy all fields into a dict of lists and numbers, such as JSON can hold.
+
+        ``History(**history.to_dict())`` equals ``history``.
+        """
+        return asdict(self)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a data frame of one row an epoch.
+
+        Its index, ``epoch``, begins at 1; its columns are ``loss``, ``validation_loss``, each
+        metric, the same with ``validation_`` before its name, and ``learning_rate``, as far as they
+        were recorded. What an interrupted epoch has not is NaN.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError(
+                "History.to_pandas: pandas is not installed; get it with pip install pandas, or "
+                "take History.to_dict."
+            ) from error
+        index = pandas.RangeIndex(1, len(self.loss) + 1, name="epoch")
+        columns = {
+            name: pandas.Series(values, index[: len(values)], dtype="float64")
+            for name, values in self._columns().items()
+        }
+        return pandas.DataFrame(columns, index)
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
-        """Draw training and validation loss by epoch.
+        """Draw training and validation loss by epoch, and below them the metrics.
+
+        A learning rate that changes has a panel of its own.
 
         Parameters
         ----------
@@ -63,11 +110,49 @@ class History:
             figure.savefig(path)
         return figure
 
-    def __repr__(self) -> str:
-        losses = f"loss={self.loss[-1]:.6g}, " if self.loss else ""
+    def _columns(self) -> dict[str, list[float]]:
+        """Return what was recorded by epoch, training beside validation."""
+        columns = {"loss": self.loss}
         if self.validation_loss:
-            losses += f"validation_loss={self.validation_loss[-1]:.6g}, "
+            columns["validation_loss"] = self.validation_loss
+        for name, values in self.metrics.items():
+            columns[name] = values
+            if name in self.validation_metrics:
+                columns[f"validation_{name}"] = self.validation_metrics[name]
+        if self.learning_rate:
+            columns["learning_rate"] = self.learning_rate
+        return columns
+
+    def _title(self) -> str:
+        epochs = len(self.loss)
         return (
-            f"History({losses}epochs={len(self.loss)}, steps={self.steps}, "
-            f"seconds={self.seconds:.3g}, stop_reason={self.stop_reason!r})"
+            f"History of {epochs} epoch{'' if epochs == 1 else 's'}, {self.steps} "
+            f"step{'' if self.steps == 1 else 's'}, {self.seconds:.3g} s, "
+            f"stop_reason={self.stop_reason!r}"
         )
+
+    def _rows(self) -> list[list[str]]:
+        """Return the first, the best and the last epoch, the names of the columns above them."""
+        columns = self._columns()
+        if len(set(self.learning_rate)) == 1:
+            del columns["learning_rate"]
+        judged = self.validation_loss or self.loss
+        best = judged.index(min(judged)) if judged else 0
+        rows = [["epoch", *columns, ""]]
+        for epoch in sorted({0, best, len(self.loss) - 1} if self.loss else ()):
+            cells = [f"{v[epoch]:.6g}" if epoch < len(v) else "" for v in columns.values()]
+            rows.append([str(epoch + 1), *cells, "best" if epoch == best else ""])
+        return rows
+
+    def __repr__(self) -> str:
+        rows = self._rows()
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows[: len(rows) if self.loss else 0]
+        ]
+        return "\n".join([self._title(), *lines])
+
+    def _repr_html_(self) -> str:
+        header, *rows = self._rows()
+        return html.table(self._title(), header if rows else [], rows)

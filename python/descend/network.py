@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from descend import _core
+from descend import _core, html
 from descend.layers import Dense, Dropout, Layer
 
 if TYPE_CHECKING:
@@ -122,6 +122,13 @@ class Network(_core.Network):
         print_fn : callable
             Given each line; ``print`` by default.
         """
+        rows = self._summary_rows()
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for name, output, count in rows:
+            line = f"{name:<{widths[0]}}  {output:<{widths[1]}}  {count:>{widths[2]}}"
+            print_fn(line.rstrip())
+
+    def _summary_rows(self) -> list[tuple[str, str, str]]:
         rows = [("layer", "output", "parameters"), ("inputs", f"(rows, {self.inputs})", "")]
         inputs = self.inputs
         for layer in self.layers:
@@ -132,10 +139,7 @@ class Network(_core.Network):
             else:
                 rows.append((f"Dropout {layer.rate:g}", f"(rows, {inputs})", ""))
         rows.append(("total", self.dtype, f"{self.parameter_count:,}"))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for name, output, count in rows:
-            line = f"{name:<{widths[0]}}  {output:<{widths[1]}}  {count:>{widths[2]}}"
-            print_fn(line.rstrip())
+        return rows
 
     def __repr__(self) -> str:
         layers = ", ".join(map(repr, self.layers))
@@ -143,6 +147,10 @@ class Network(_core.Network):
             f"Network(inputs={self.inputs}, layers=[{layers}], init={self.init!r}, "
             f"seed={self.seed}, dtype={self.dtype!r})"
         )
+
+    def _repr_html_(self) -> str:
+        header, *rows = self._summary_rows()
+        return html.table(f"Network, init={self.init!r}, seed={self.seed}", header, rows)
 
     def __getstate__(self) -> dict[str, Any]:
         return {

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["EpochReport", "Progress", "epoch_lines", "watching"]
+__all__ = ["EpochReport", "Progress", "StepReport", "epoch_lines", "watching"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class EpochReport:
         Mean training loss over the rows visited.
     validation_loss : float or None
         Loss on the validation rows after the epoch, where they were given.
+    metrics, validation_metrics : dict of str to float
+        By name, of the rows visited and of the validation rows; those that ``fit`` was asked for.
     learning_rate : float
         Of the epoch's last step.
     rows : int
@@ -39,6 +41,36 @@ class EpochReport:
     learning_rate: float
     rows: int
     steps: int
+    seconds: float
+    metrics: dict[str, float] = field(default_factory=dict)
+    validation_metrics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one optimizer step gave.
+
+    Parameters
+    ----------
+    step : int
+        From 1, over the trainer's life.
+    epoch : int
+        The one at work, from 1, over the trainer's life.
+    loss : float
+        Of the step's minibatch, before its update and with the penalty.
+    learning_rate : float
+        Of the step.
+    rows : int
+        Rows visited in this epoch so far.
+    seconds : float
+        Of this run so far.
+    """
+
+    step: int
+    epoch: int
+    loss: float
+    learning_rate: float
+    rows: int
     seconds: float
 
 
@@ -109,6 +141,8 @@ def _losses(report: EpochReport) -> dict[str, float]:
     losses = {"loss": report.loss}
     if report.validation_loss is not None:
         losses["validation"] = report.validation_loss
+    losses.update(report.metrics)
+    losses.update({f"validation {name}": x for name, x in report.validation_metrics.items()})
     return losses
 
 

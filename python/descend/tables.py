@@ -115,7 +115,7 @@ def _checked(
         raise TypeError(
             f"{where}: {what} is of type {dtype}, expected numbers; encode it first, categories "
             "of inputs as columns of 0 and 1 (pandas.get_dummies), those of targets as class "
-            "indices (numpy.unique(y, return_inverse=True)[1])."
+            "indices (numpy.unique(y, return_inverse=True)[1]). descend train does both by itself."
         )
     return column
 

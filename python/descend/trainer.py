@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from numbers import Integral
-from typing import TYPE_CHECKING
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
 
-from descend import _core
+from descend import _core, html
+from descend.batches import Batches, batches_of
+from descend.callbacks.calls import Calls
 from descend.history import History
 from descend.network import Network
-from descend.progress import Progress, watching
+from descend.progress import EpochReport, Progress, watching
 from descend.stop import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from numpy.typing import ArrayLike, NDArray
 
-    from numpy.typing import ArrayLike
+    from descend.callbacks import Callback
+
+    #: A metric of the caller's own, of raw outputs and targets.
+    Metric = Callable[[NDArray[Any], NDArray[Any]], float]
 
 __all__ = ["Optimizer", "Trainer"]
 
@@ -88,6 +96,8 @@ class Trainer(_core.Trainer):
         measures the network, is without it and without ``class_weight``.
     """
 
+    _calls: Calls | None = None  # of the run at work
+
     def __init__(
         self,
         network: Network,
@@ -131,7 +141,13 @@ class Trainer(_core.Trainer):
         self._network = network
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], threads: int | None = None) -> Trainer:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        threads: int | None = None,
+        *,
+        learning_rate: float | _core.LearningRate | Callable[[int], float] | None = None,
+    ) -> Trainer:
         """Read a trainer, its network included, from a file that ``save`` wrote.
 
         It goes on to the same bits as the one that was saved, on any machine. Where that one was
@@ -142,16 +158,19 @@ class Trainer(_core.Trainer):
         path : str or path
         threads : int, optional
             As for `Trainer`.
+        learning_rate : float, LearningRate or callable, optional
+            In place of the file's; a callable does not stand in it and is given here again.
 
         Raises
         ------
         OSError
             If the file cannot be read.
         ValueError
-            If it is cut, damaged, does not hold a trainer, or is of a later version of descend.
+            If it is cut, damaged, does not hold a trainer, or is of a later version of descend; or
+            if its learning rate is a callable and none is given.
         """
         trainer = cls.__new__(cls)
-        _core.Trainer.__init__(trainer, path, threads)
+        _core.Trainer.__init__(trainer, path, threads, learning_rate)
         trainer._network = Network.__new__(Network)
         _core.Network.__init__(trainer._network, trainer)
         return trainer
@@ -185,16 +204,37 @@ class Trainer(_core.Trainer):
         record = self._unfinished_run
         return None if record is None else History(**record)
 
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in self._settings().items())
+        return f"Trainer({self._network!r}, {settings})"
+
+    def _repr_html_(self) -> str:
+        layers = " → ".join(str(layer) for layer in (self._network.inputs, *self._network.layers))
+        rows = [("network", layers), *self._settings().items()]
+        done = f"Trainer, {self.epoch} epochs and {self.steps} steps done"
+        return html.table(done, [], rows)
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the constructor's arguments but the network; of the last ones those in use."""
+        names = "loss", "optimizer", "batch_size", "shuffle", "seed"
+        settings = {name: getattr(self, name) for name in names}
+        for name in ("l2", "l1", "divide_penalty"):
+            if value := getattr(self, name):
+                settings[name] = value
+        return settings
+
     def fit(
         self,
-        X: ArrayLike,
-        y: ArrayLike,
+        X: ArrayLike | Batches,
+        y: ArrayLike | None = None,
         epochs: int = 1,
         *,
         sample_weight: ArrayLike | None = None,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        metrics: Sequence[str | Metric] | None = None,
         stop: Stop | None = None,
         progress: bool | Progress | None = None,
+        callbacks: Iterable[Callback | Callable[[Trainer, EpochReport], object]] | None = None,
     ) -> History:
         """Train for some epochs, or until a stopping condition is met.
 
@@ -216,7 +256,14 @@ class Trainer(_core.Trainer):
             as they are needed. Arrays of Fortran order or with columns apart, of another byte
             order, or of long double are copied once, as are most data frames; those of pandas,
             polars and pyarrow are taken here and for every other array.
-        y : array_like
+
+            Without ``y``: minibatches, an iterable of ``(X, y)`` or ``(X, y, sample_weight)``, such
+            as a list or a data loader, or a function that returns one. Each epoch iterates anew, so
+            that a generator serves one epoch alone. Each batch is one optimizer step, as ``step``
+            takes it; ``batch_size`` and ``shuffle`` are not used, and ``metrics`` are those of the
+            validation. An unfinished epoch skips the batches that it has taken, which must come in
+            the same order again.
+        y : array_like, optional
             Targets of shape (n_rows, n_outputs), or (n_rows,) where there is one output. For
             ``softmax_cross_entropy`` class indices (n_rows,) or rows of probabilities.
         epochs : int
@@ -225,12 +272,24 @@ class Trainer(_core.Trainer):
             Weight of each row in the loss, not negative.
         validation_data : (X, y), optional
             Rows whose loss is measured after each epoch.
+        metrics : list of str or callable, optional
+            Measured after each epoch, on the rows visited and on the validation rows: names of
+            ``descend.metrics()``, such as ``"accuracy"`` or ``"top_3_accuracy"``, and callables
+            ``f(outputs, y) -> float`` of the raw outputs (rows, outputs) and the targets (rows,
+            outputs) or class indices (rows,). They cost no second pass: a training row's outputs
+            are those of its own step, from before the update and with dropout, as the loss is, so
+            that they lag behind those of the validation rows. ``sample_weight`` weighs the named
+            ones; a callable sees the rows of some weight. The outputs of all rows are kept in the
+            network's dtype meanwhile.
         stop : Stop, optional
             Conditions that end the run earlier.
         progress : bool or callable, optional
             ``True`` shows a tqdm bar where tqdm is installed and a line an epoch on standard
             error where it is not. A callable is given an `EpochReport` after each epoch and
             ends the run by returning ``False``.
+        callbacks : iterable of Callback, optional
+            Called at the run's beginning, after its steps and epochs, and at its end, in this
+            order: see `Callback`. A function counts as ``on_epoch_end(trainer, report)``.
 
         Returns
         -------
@@ -240,12 +299,13 @@ class Trainer(_core.Trainer):
         ------
         ValueError
             If the data do not fit the network, the loss or the unfinished epoch; nothing is changed
-            then.
+            then. A batch that does not fit, named by its number in the epoch from 0, ends the run,
+            which keeps the steps before; so does an exception of the iterator.
         FloatingPointError
             If the loss of a step is NaN or infinite, or its update would overflow. That step is
             not applied: parameters, optimizer state and ``steps`` are those of the step before
             (with ``patience``, the best parameters are restored), and ``epoch`` counts the epoch
-            that ended so. An exception of ``progress``, and Ctrl-C, leave the same; the next call
+            that ended so. An exception of a callback, and Ctrl-C, leave the same; the next call
             begins a new epoch.
         RuntimeError
             If the learning rate's callable raises, from what it raised; a result that is no rate
@@ -254,20 +314,68 @@ class Trainer(_core.Trainer):
         validation_X, validation_y = _pair(validation_data)
         if not isinstance(stop, Stop | None):
             raise TypeError(f"Trainer.fit: stop must be a descend.Stop or None, got {stop!r}.")
+        begin = None if y is not None else batches_of(X, sample_weight, epochs)
         # The core refuses any other number of epochs; a bar over it would be drawn first.
         is_count = isinstance(epochs, Integral) and epochs > 0
-        with watching(progress if is_count else None, int(epochs) if is_count else 0) as on_epoch:
-            record = self._fit(
-                X,
-                y,
-                epochs=epochs,
-                sample_weight=sample_weight,
-                validation_X=validation_X,
-                validation_y=validation_y,
-                stop=asdict(stop or Stop()),
-                on_epoch=on_epoch,
-            )
-        return History(**record)
+        watched = watching(progress if is_count else None, int(epochs) if is_count else 0)
+        calls = None if callbacks is None else Calls(self, callbacks)
+        with watched as show, _at_work(self, calls):
+            asked = {
+                "epochs": epochs,
+                "validation_X": validation_X,
+                "validation_y": validation_y,
+                "stop": asdict(stop or Stop()),
+                "metrics": metrics,
+                "on_begin": calls and calls.begin,
+                "on_epoch": calls.epoch_behind(show) if calls else show,
+                "on_step": calls.step if calls and calls.every_n_steps else None,
+                "every_n_steps": calls.every_n_steps if calls else 0,
+            }
+            if begin is None:
+                record = self._fit(X, y, sample_weight, asked)
+            else:
+                record = self._fit_batches(begin, asked)
+            history = History(**record)
+            if calls is not None:
+                calls.end(history)
+        return history
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the trainer as it stands to one file, replacing it atomically.
+
+        The file holds parameters, loss, settings, optimizer and its state, ``epoch`` and ``steps``;
+        saved by a callback of ``fit``, also the run at work: its history, the best parameters of
+        ``patience``, the position within the epoch, the states of its callbacks. `Trainer.load`
+        goes on from there to the same bits. It is a safetensors file, of which `Network.load` reads
+        the network. ``threads`` and ``last_steps`` are left out.
+
+        Parameters
+        ----------
+        path : str or path
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; an earlier file stays as it was.
+        RuntimeError
+            If the trainer is at work in another thread; save from a callback.
+        """
+        calls = self._calls
+        if calls is not None and calls.thread == get_ident() and self.unfinished_run is not None:
+            self._save(path, *calls.states())
+        else:
+            self._save(path)
+
+
+@contextmanager
+def _at_work(trainer: Trainer, calls: Calls | None) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if calls is not None:
+            if trainer._calls is calls:
+                trainer._calls = None
+            calls.close()
 
 
 def _pair(

@@ -76,6 +76,46 @@ void test_fit_learns_and_reports_every_epoch() {
   CHECK(network.loss(data.inputs(), data.targets(), ds::Loss::softmax_cross_entropy) < 0.3);
 }
 
+void test_metrics_are_measured_after_every_epoch() {
+  const Data data;
+  ds::Trainer trainer = small_trainer(small_network());
+  ds::CustomMetric rows;
+  rows.name = "rows";
+  rows.compute = [](ds::ConstMatrixView outputs, const ds::Targets& targets) {
+    CHECK(outputs.columns() == 3);
+    CHECK(targets.are_labels());
+    CHECK(targets.rows() == outputs.rows());
+    return static_cast<double>(outputs.rows());
+  };
+  ds::FitOptions fit;
+  fit.epochs = 30;
+  fit.metrics = {ds::MetricKind::accuracy, ds::Metric{ds::MetricKind::top_k_accuracy, 2}, rows};
+  fit.validation_inputs = data.inputs().rows(0, 10);
+  fit.validation_targets = data.targets().rows(0, 10);
+  fit.on_epoch = [](const ds::EpochReport& report) {
+    CHECK(report.metrics.size() == 3);
+    CHECK(report.validation_metrics.at("rows") == 10.0);
+    return true;
+  };
+  const ds::History history = trainer.fit(data.inputs(), data.targets(), fit);
+  CHECK(history.metrics.at("accuracy").size() == 30);
+  CHECK(history.metrics.at("accuracy").back() > 0.8);
+  CHECK(history.metrics.at("top_2_accuracy").back() >= history.metrics.at("accuracy").back());
+  CHECK(history.metrics.at("rows").front() == static_cast<double>(kRows));
+  CHECK(history.learning_rate.size() == 30);
+
+  const auto evaluation =
+      trainer.evaluate(fit.validation_inputs, fit.validation_targets, {ds::MetricKind::accuracy});
+  CHECK(evaluation->loss == history.validation_loss.back());
+  CHECK(evaluation->metrics.at("accuracy") == history.validation_metrics.at("accuracy").back());
+  fit.metrics = {rows, rows};
+  CHECK_THROWS(trainer.fit(data.inputs(), data.targets(), fit), std::invalid_argument,
+               "two metrics are named rows");
+  fit.metrics = {ds::CustomMetric{"nothing", {}}};
+  CHECK_THROWS(trainer.fit(data.inputs(), data.targets(), fit), std::invalid_argument,
+               "no function");
+}
+
 void test_a_run_interrupted_in_its_checks_changes_nothing() {
   // Rows that overlap: long to read, and small.
   constexpr std::size_t kColumns = 4000;
@@ -294,6 +334,48 @@ void test_a_step_wise_callback_and_max_steps_may_meet() {
   }
 }
 
+void test_batches_of_the_caller_are_steps() {
+  const Data data;
+  const ds::Network by_batches = small_network(), by_rows = small_network();
+  ds::TrainerOptions options;
+  options.batch_size = 40;
+  options.shuffle = false;
+  std::size_t begin = 0, passes = 0;
+  const ds::NextBatch next = [&](ds::Batch& batch) {
+    if (begin == kRows) return false;
+    const std::size_t end = std::min(begin + 40, kRows);
+    batch = {data.inputs().rows(begin, end), data.targets().rows(begin, end), {}};
+    begin = end;
+    return true;
+  };
+  const ds::BatchSource source = [&] {
+    begin = 0;
+    ++passes;
+    return next;
+  };
+  ds::FitOptions fit;
+  fit.epochs = 5;
+  const ds::History history = small_trainer(by_batches).fit(source, fit);
+  const ds::History expected =
+      small_trainer(by_rows, options).fit(data.inputs(), data.targets(), fit);
+  CHECK(passes == 5);
+  CHECK(history.loss == expected.loss);
+  CHECK(history.steps == 15);
+  CHECK(parameters_of(by_batches) == parameters_of(by_rows));
+
+  ds::Trainer trainer = small_trainer(by_batches);
+  const ds::BatchSource empty = [] { return [](ds::Batch&) { return false; }; };
+  CHECK_THROWS(trainer.fit(empty), std::invalid_argument, "epoch 1 has no batch");
+  const ds::BatchSource wide = [&] {
+    return [&](ds::Batch& batch) {
+      batch = {{data.x.data(), 2, 2}, data.targets().rows(0, 2), {}};
+      return true;
+    };
+  };
+  CHECK_THROWS(trainer.fit(wide), std::invalid_argument, "Trainer.fit: batch 0: X has shape");
+  CHECK(trainer.epoch() == 0 && trainer.steps() == 0);
+}
+
 void test_bad_data_throw_and_change_nothing() {
   Data data;
   const ds::Network network = small_network();
@@ -445,6 +527,7 @@ void test_class_weights_are_row_weights() {
 
 int main() {
   test_fit_learns_and_reports_every_epoch();
+  test_metrics_are_measured_after_every_epoch();
   test_a_run_interrupted_in_its_checks_changes_nothing();
   test_the_same_seed_gives_the_same_parameters_on_any_number_of_threads();
   test_step_by_step_is_an_epoch_in_the_given_order();
@@ -454,6 +537,7 @@ int main() {
   test_a_learning_rate_set_in_a_callback_holds_from_the_next_step();
   test_a_step_wise_callback_ends_the_run_at_its_step();
   test_a_step_wise_callback_and_max_steps_may_meet();
+  test_batches_of_the_caller_are_steps();
   test_bad_data_throw_and_change_nothing();
   test_bad_options_throw();
   test_a_diverging_run_keeps_the_last_finite_parameters();

@@ -62,7 +62,16 @@ ds::Trainer small_trainer(int threads = 1) {
   return ds::Trainer(small_network(), ds::Loss::squared_error, rule, options);
 }
 
-// 7 steps an epoch, watched by patience and parameter_change.
+// Of every row's output, so that one of another step is noticed.
+double output_sum(ds::ConstMatrixView outputs, const ds::Targets&) {
+  double sum = 0.0;
+  for (std::size_t row = 0; row < outputs.rows(); ++row) {
+    sum += static_cast<const double*>(outputs.row(row))[0] * static_cast<double>(row + 1);
+  }
+  return sum;
+}
+
+// 7 steps an epoch, watched by patience and parameter_change, and measured.
 ds::FitOptions fit_options(const Data& data, std::size_t epochs) {
   ds::FitOptions fit;
   fit.epochs = epochs;
@@ -70,6 +79,7 @@ ds::FitOptions fit_options(const Data& data, std::size_t epochs) {
   fit.validation_targets = data.targets().rows(0, 20);
   fit.stop.patience = 3;
   fit.stop.parameter_change = 1e-9;
+  fit.metrics = {ds::MetricKind::r2, ds::CustomMetric{"output sum", output_sum}};
   return fit;
 }
 
@@ -97,6 +107,9 @@ void check_equal(const ds::Trainer& trainer, const ds::Trainer& expected) {
 void check_equal(const ds::History& history, const ds::History& expected) {
   CHECK(history.loss == expected.loss);
   CHECK(history.validation_loss == expected.validation_loss);
+  CHECK(history.metrics == expected.metrics);
+  CHECK(history.validation_metrics == expected.validation_metrics);
+  CHECK(history.learning_rate == expected.learning_rate);
   CHECK(history.steps == expected.steps);
   CHECK(history.stop_reason == expected.stop_reason);
 }
@@ -251,6 +264,37 @@ void test_another_number_of_rows_is_an_error_that_keeps_the_run() {
   CHECK(loaded.fit(data.inputs(), data.targets(), fit).loss.size() > 1);
 }
 
+void test_other_metrics_are_an_error_that_keeps_the_run() {
+  const Data data;
+  for (const std::size_t step : {3, 10}) {  // in the first epoch and in the second
+    ds::Trainer cut = small_trainer();
+    ds::FitOptions fit = fit_options(data, 2);
+    fit.on_step = [&](const ds::StepReport& report) {
+      if (report.step == step) cut.save(kPath);
+      return true;
+    };
+    const ds::History expected = cut.fit(data.inputs(), data.targets(), fit);
+    ds::Trainer loaded = ds::Trainer::load(kPath);
+    ds::FitOptions other = fit_options(data, 2 - loaded.epoch());
+    other.metrics.clear();
+    CHECK_THROWS(loaded.fit(data.inputs(), data.targets(), other), std::invalid_argument,
+                 step == 3 ? "measures metrics" : "measures output sum, r2");
+    const ds::FitOptions same = fit_options(data, 2 - loaded.epoch());
+    check_equal(loaded.fit(data.inputs(), data.targets(), same), expected);
+  }
+  ds::Trainer cut = small_trainer();
+  ds::FitOptions fit = fit_options(data, 1);
+  fit.metrics.clear();
+  fit.on_step = [&](const ds::StepReport&) {
+    cut.save(kPath);
+    return true;
+  };
+  cut.fit(data.inputs(), data.targets(), fit);
+  ds::Trainer loaded = ds::Trainer::load(kPath);
+  CHECK_THROWS(loaded.fit(data.inputs(), data.targets(), fit_options(data, 1)),
+               std::invalid_argument, "measures no metrics");
+}
+
 void test_a_run_given_up_is_no_more() {
   const Data data;
   ds::Trainer loaded = saved_within_an_epoch(data);
@@ -347,6 +391,7 @@ int main() {
   test_a_run_of_which_no_epoch_is_left_is_ended();
   test_a_run_that_was_told_to_end_ends();
   test_another_number_of_rows_is_an_error_that_keeps_the_run();
+  test_other_metrics_are_an_error_that_keeps_the_run();
   test_a_run_given_up_is_no_more();
   test_what_a_client_keeps_comes_back();
   test_a_network_reads_its_trainers_file();

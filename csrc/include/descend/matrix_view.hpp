@@ -144,6 +144,7 @@ class LabelView {
   LabelView(const void* data, ElementType element_type, std::size_t size)
       : data_(data), element_type_(element_type), size_(size) {}
 
+  const void* data() const { return data_; }
   ElementType element_type() const { return element_type_; }
   std::size_t size() const { return size_; }
 

@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "descend/loss.hpp"
+#include "descend/matrix_view.hpp"
 
 namespace descend {
 
@@ -74,6 +77,15 @@ struct Metric {
   MetricKind kind;
   std::size_t k;  ///< of top_k_accuracy
 };
+
+/// A metric of the caller's own.
+struct CustomMetric {
+  std::string name;
+  /// Given the raw outputs (rows, outputs) of the network's dtype, and the targets of as many rows.
+  std::function<double(ConstMatrixView outputs, const Targets& targets)> compute;
+};
+
+using AnyMetric = std::variant<Metric, CustomMetric>;
 
 /// Every name, in the order of the enumeration.
 std::vector<std::string> metric_names();

@@ -15,6 +15,7 @@
 #include "descend/learning_rate.hpp"
 #include "descend/loss.hpp"
 #include "descend/matrix_view.hpp"
+#include "descend/metric.hpp"
 #include "descend/network.hpp"
 #include "descend/optimizer.hpp"
 #include "descend/stop.hpp"
@@ -87,11 +88,25 @@ struct EpochReport {
   std::size_t epoch;  ///< from 1, over the trainer's life
   double loss;
   std::optional<double> validation_loss;
-  double learning_rate;  ///< of the epoch's last step
-  std::size_t rows;      ///< visited in this epoch
-  std::size_t steps;     ///< in this run so far
-  double seconds;        ///< of this run so far
+  std::map<std::string, double> metrics;             ///< by name, as History has them
+  std::map<std::string, double> validation_metrics;  ///< of the validation rows
+  double learning_rate;                              ///< of the epoch's last step
+  std::size_t rows;                                  ///< visited in this epoch
+  std::size_t steps;                                 ///< in this run so far
+  double seconds;                                    ///< of this run so far
 };
+
+/// A minibatch of the caller's: views that are valid until the next one is asked for.
+struct Batch {
+  ConstMatrixView inputs;  ///< (rows, inputs), at least one row
+  Targets targets{};
+  ConstVectorView sample_weight{};  ///< empty or (rows), finite, >= 0, not all 0
+};
+
+/// Gives an epoch's next minibatch; false where there is no more.
+using NextBatch = std::function<bool(Batch&)>;
+/// Begins another epoch.
+using BatchSource = std::function<NextBatch()>;
 
 struct FitOptions {
   std::size_t epochs = 1;
@@ -99,11 +114,18 @@ struct FitOptions {
   ConstVectorView sample_weight{};      ///< empty or (rows), finite, >= 0, not all 0
   ConstMatrixView validation_inputs{};  ///< empty, or (rows, inputs)
   Targets validation_targets{};
-  /// Called after each epoch but an interrupted one; false ends the run as interrupted.
+  /// Computed after each epoch but an interrupted one: from the outputs of the rows visited, each
+  /// from before the update of its step, with dropout, and weighted by sample_weight; and from
+  /// those of the validation rows after the epoch. A CustomMetric is given the rows of some weight,
+  /// and called as on_epoch is. Needs room for the outputs of all rows.
+  std::vector<AnyMetric> metrics{};
+  /// Called once the data have passed the checks, before the first step.
   ///
-  /// This one and on_step are called from the calling thread between two steps, outside every lock.
-  /// They may use the network, read the trainer and set its learning rate; a call that trains
-  /// throws std::runtime_error. An exception of theirs ends the run and is fit's own.
+  /// This one, on_epoch and on_step are called from the calling thread between two steps, outside
+  /// every lock. They may use the network, read the trainer and set its learning rate; a call that
+  /// trains throws std::runtime_error. An exception of theirs ends the run and is fit's own.
+  std::function<void()> on_begin{};
+  /// Called after each epoch but an interrupted one; false ends the run as interrupted.
   std::function<bool(const EpochReport&)> on_epoch{};
   /// Called after each step whose number, Trainer::steps(), is a multiple of every_n_steps, but an
   /// interrupted one; false ends the run, and its epoch, as interrupted.
@@ -118,6 +140,9 @@ struct FitOptions {
 struct History {
   std::vector<double> loss;             ///< mean J of each epoch, over the rows visited
   std::vector<double> validation_loss;  ///< J on the validation rows after each epoch
+  std::map<std::string, std::vector<double>> metrics;             ///< by name, one value an epoch
+  std::map<std::string, std::vector<double>> validation_metrics;  ///< of the validation rows
+  std::vector<double> learning_rate;                              ///< of each epoch's last step
   std::size_t steps = 0;
   double seconds = 0.0;
   StopReason stop_reason = StopReason::epochs;
@@ -134,6 +159,12 @@ struct ExtraTensor {
 struct TrainerExtra {
   std::string text;  ///< UTF-8
   std::map<std::string, ExtraTensor> tensors;
+};
+
+/// What a trained network is worth on some rows.
+struct Evaluation {
+  double loss;                            ///< J, without a penalty
+  std::map<std::string, double> metrics;  ///< by name
 };
 
 /// Trains a network, whose parameters it shares: `network` may be moved or destroyed.
@@ -166,6 +197,13 @@ class Trainer {
   /// fit begins another one with a new epoch.
   History fit(ConstMatrixView inputs, const Targets& targets, const FitOptions& options = {});
 
+  /// The same with the caller's minibatches, each of which is one optimizer step, as step() takes
+  /// it: batch_size and shuffle are not used, and metrics are those of the validation. `batches` is
+  /// called on this thread, between two steps as a callback is; an exception of it is fit's own. A
+  /// batch that does not fit throws std::invalid_argument with its number in the epoch, from 0, and
+  /// ends the run, which keeps the steps before. An unfinished epoch skips the batches taken.
+  History fit(const BatchSource& batches, const FitOptions& options = {});
+
   /// One epoch, visiting `order` (row indices, in visiting order) where it is given and the
   /// shuffled rows otherwise. Returns the mean loss over the rows visited, each taken before
   /// the update of its step; NaN where it is interrupted within its first step.
@@ -179,6 +217,13 @@ class Trainer {
   /// Goodfellow, Bengio & Courville (2016).
   double step(ConstMatrixView inputs, const Targets& targets, ConstVectorView sample_weight = {},
               const std::function<bool()>& interrupted = {});
+
+  /// J and metrics of the network's outputs, without dropout, in one pass over the rows; nothing
+  /// where it is interrupted. May be called in a callback.
+  std::optional<Evaluation> evaluate(ConstMatrixView inputs, const Targets& targets,
+                                     const std::vector<AnyMetric>& metrics = {},
+                                     ConstVectorView sample_weight = {},
+                                     const std::function<bool()>& interrupted = {}) const;
 
   /// The steps of the last run_epoch() or step(), in their order; those of an epoch that was
   /// interrupted or ended in an exception up to there.
@@ -213,7 +258,9 @@ class Trainer {
   /// machine and number of threads. `threads` as in TrainerOptions.
   /// Throws FileError where the file cannot be read, and std::invalid_argument where it is damaged,
   /// not a trainer's, or of a later version.
-  static Trainer load(const std::string& path, int threads = 0);
+  /// `learning_rate` takes the place of the file's; one that is a function stands in no file.
+  static Trainer load(const std::string& path, int threads = 0,
+                      const std::optional<LearningRate>& learning_rate = {});
 
   /// The history so far of the run at work, or of the one that a loaded trainer has not finished;
   /// its stop_reason is `interrupted` unless a condition has been met.

@@ -1012,13 +1012,21 @@ class Trainer:
     def __init__(self, network: Network, loss: typing.Any, optimizer: typing.Any, batch_size: typing.Any, shuffle: typing.Any, seed: typing.Any, threads: typing.Any, l2: typing.Any, l1: typing.Any, divide_penalty: typing.Any, clip_norm: typing.Any, clip_value: typing.Any, average_decay: typing.Any, class_weight: typing.Any, label_smoothing: typing.Any) -> None:
         ...
     @typing.overload
-    def __init__(self, path: typing.Any, threads: typing.Any) -> None:
+    def __init__(self, path: typing.Any, threads: typing.Any, learning_rate: typing.Any) -> None:
         """
         The trainer in a file.
         """
     def _averaged_network(self) -> Network:
         ...
-    def _fit(self, X: typing.Any, y: typing.Any, epochs: typing.Any, sample_weight: typing.Any, validation_X: typing.Any, validation_y: typing.Any, stop: dict, on_epoch: typing.Any) -> dict:
+    def _end_run(self) -> None:
+        ...
+    def _extra(self) -> tuple:
+        ...
+    def _fit(self, X: typing.Any, y: typing.Any, sample_weight: typing.Any, asked: dict) -> dict:
+        ...
+    def _fit_batches(self, begin: typing.Any, asked: dict) -> dict:
+        ...
+    def _save(self, path: typing.Any, extra_text: str | None = None, extra_arrays: collections.abc.Mapping[str, numpy.ndarray] = {}) -> None:
         ...
     def discard_run(self) -> None:
         """
@@ -1026,6 +1034,31 @@ class Trainer:
         
         The next ``fit`` begins a run of its own with a new epoch. Parameters and optimizer stay as they
         are; without an unfinished run nothing changes.
+        """
+    def evaluate(self, X: typing.Any, y: typing.Any, metrics: typing.Any = None, sample_weight: typing.Any = None) -> dict:
+        """
+        Measure the network on some rows, in one pass over them; nothing changes.
+        
+        Parameters
+        ----------
+        X : array_like of shape (rows, inputs)
+            As for ``fit``.
+        y : array_like
+            Class indices of shape (rows,), or targets of shape (rows, outputs).
+        metrics : list of str or callable, optional
+            As for ``fit``.
+        sample_weight : array_like of shape (rows,), optional
+        
+        Returns
+        -------
+        dict
+            ``"loss"``, the mean loss without a penalty, and each metric under its name. The outputs are those
+            of ``network.predict``: dropout is off. Metrics need room for the outputs of all rows.
+        
+        Raises
+        ------
+        ValueError, TypeError
+            If the arrays do not fit, or a metric does not go with the loss.
         """
     def run_epoch(self, X: typing.Any, y: typing.Any, order: typing.Any = None, sample_weight: typing.Any = None) -> float:
         """
@@ -1055,27 +1088,6 @@ class Trainer:
             applied: parameters, optimizer state and ``steps`` are those of the step before.
         RuntimeError
             If the learning rate's callable raises; as for ``fit``.
-        """
-    def save(self, path: typing.Any) -> None:
-        """
-        Write the trainer as it stands to one file, replacing it atomically.
-        
-        The file holds parameters, loss, settings, optimizer and its state, ``epoch`` and ``steps``; saved
-        by a callback of ``fit``, the run at work too: its history, the best parameters of ``patience``,
-        the position within the epoch. ``Trainer.load`` goes on from there to the same bits. It is a
-        safetensors file, of which ``Network.load`` reads the network. ``threads`` and ``last_steps`` are
-        left out.
-        
-        Parameters
-        ----------
-        path : str or path
-        
-        Raises
-        ------
-        OSError
-            If the file cannot be written; an earlier file stays as it was.
-        RuntimeError
-            If the trainer is at work in another thread; save from a callback.
         """
     def step(self, X: typing.Any, y: typing.Any, sample_weight: typing.Any = None) -> float:
         """

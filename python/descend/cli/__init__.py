@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from descend.cli import arguments, evaluate, info, predict, resume, train
 from descend.cli.errors import CommandError
 from descend.cli.model import Model
+from descend.cli.words import one_line
 
 __all__ = ["Model", "main"]
 
@@ -58,5 +59,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _failure(message: str, exit_code: int) -> int:
-    print(f"descend: {message}", file=sys.stderr)
+    print(f"descend: {one_line(message)}", file=sys.stderr)
     return exit_code

@@ -8,6 +8,7 @@ from typing import Any
 
 import descend
 from descend.cli.task import CLASS_LOSS, REAL_LOSSES, TASKS
+from descend.cli.trainers import SCHEDULES
 
 __all__ = ["parser"]
 
@@ -265,6 +266,50 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         "--learning-rate", type=float, metavar="RATE", help="(default: the optimizer's own)"
     )
     group.add_argument(
+        "--schedule",
+        choices=SCHEDULES,
+        default="none",
+        metavar="NAME",
+        help=f"how the learning rate changes over the run: {', '.join(SCHEDULES)}; cosine and "
+        "linear fall to 0, step and exponential by ten for each third, one_cycle rises to it "
+        "first (default: %(default)s)",
+    )
+    group.add_argument(
+        "--warm-up",
+        type=_count,
+        default=0,
+        metavar="STEPS",
+        help="steps over which the learning rate rises from 0 before that (default: %(default)s)",
+    )
+    group.add_argument(
+        "--l2",
+        type=float,
+        default=0.0,
+        metavar="L2",
+        help="penalty on the weights, L2 / 2 times the sum of their squares (default: %(default)s)",
+    )
+    group.add_argument(
+        "--clip-norm",
+        type=float,
+        metavar="NORM",
+        help="shorten a step's gradient to this norm where it is longer (default: never)",
+    )
+    group.add_argument(
+        "--class-weight",
+        choices=("none", "balanced"),
+        default="none",
+        help="balanced: rows of rare classes weigh more, so that all classes count the same "
+        "(default: %(default)s)",
+    )
+    group.add_argument(
+        "--metrics",
+        action="extend",
+        type=_metrics,
+        metavar="NAME,...",
+        help=f"measured after each epoch: {', '.join(descend.metrics())}, k a number "
+        "(default: accuracy of classes)",
+    )
+    group.add_argument(
         "--batch-size",
         type=_count,
         default=32,
@@ -318,6 +363,10 @@ def _seed(text: str) -> int:
     if not text.strip().isdecimal() or int(text) >= 2**64:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
     return int(text)
+
+
+def _metrics(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _fraction(text: str) -> float:

@@ -70,20 +70,29 @@ class Checkpoint:
             return descend.Trainer.load(file.extract(_TRAINER, folder), threads)
 
 
-class Saver:
-    """Saves a run after its epochs, at most once a second; where that fails, training goes on."""
+class Saver(descend.Callback):
+    """Saves a run while it goes on, at most once a second; where that fails, it goes on."""
 
-    def __init__(self, checkpoint: Checkpoint, trainer: descend.Trainer) -> None:
+    comes_last = True
+    every_n_steps = 100
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
         self._checkpoint = checkpoint
-        self._trainer = trainer
         self._last = time.monotonic()
 
-    def __call__(self) -> None:
-        """Save the run, or say why that failed."""
+    def on_step_end(self, trainer: descend.Trainer, report: descend.StepReport) -> None:
+        """Save within an epoch too, which may be long."""
+        self._save(trainer)
+
+    def on_epoch_end(self, trainer: descend.Trainer, report: descend.EpochReport) -> None:
+        """Save after an epoch."""
+        self._save(trainer)
+
+    def _save(self, trainer: descend.Trainer) -> None:
         if time.monotonic() - self._last < _SECONDS_BETWEEN:
             return
         try:
-            self._checkpoint.save(self._trainer)
+            self._checkpoint.save(trainer)
         except DataError as error:
             print(f"descend: warning: not saved: {error}", file=sys.stderr, flush=True)
         self._last = time.monotonic()

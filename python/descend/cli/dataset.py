@@ -16,12 +16,12 @@ import numpy as np
 
 from descend.cli.errors import DataError, UsageError
 from descend.cli.table import Table
-from descend.cli.table_reader import CSV_ENDINGS, PARQUET_ENDINGS, read_table
+from descend.cli.table_reader import CSV_ENDINGS, PARQUET_ENDINGS, read_table, table_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Matrix", "name_of", "read"]
+__all__ = ["Matrix", "given", "name_of", "read"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,20 @@ def read(source: str) -> Matrix | Table:
     return matrix
 
 
+def given(data: Any) -> Matrix | Table:
+    """Take a data frame, which holds a table, or an array of shape (rows, columns)."""
+    if hasattr(data, "__arrow_c_stream__"):
+        try:
+            import pyarrow as pa
+        except ImportError as error:
+            raise UsageError(
+                "data frames are read by pyarrow, which is not installed; "
+                'pip install "descend[table]".'
+            ) from error
+        return table_of(pa.table(data), "the table")
+    return Matrix("the array", _checked_inputs("the array", "X", np.asarray(data)), None)
+
+
 def _digits() -> Matrix:
     try:
         from sklearn.datasets import load_digits
@@ -95,17 +109,22 @@ def _npz(path: Path) -> Matrix:
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path}: damaged, or not of plain arrays: {error}") from error
 
-    if inputs.ndim != 2 or inputs.dtype.kind not in "biuf":
-        raise DataError(
-            f"{path}: X must be real numbers of shape (rows, columns), "
-            f"got {inputs.dtype} of shape {inputs.shape}."
-        )
+    is_image = inputs.dtype == np.uint8
+    inputs = _checked_inputs(str(path), "X", inputs)
     if target is not None:
         target = _npz_target(path, target, len(inputs))
-    is_image = inputs.dtype == np.uint8
-    inputs = inputs.astype(np.float64)
-    _require_finite(path, "X", inputs)
     return Matrix(str(path), inputs, target, one_unit=is_image)
+
+
+def _checked_inputs(source: str, name: str, inputs: NDArray[Any]) -> NDArray[np.float64]:
+    if inputs.ndim != 2 or inputs.dtype.kind not in "biuf":
+        raise DataError(
+            f"{source}: {name} must be real numbers of shape (rows, columns), "
+            f"got {inputs.dtype} of shape {inputs.shape}."
+        )
+    inputs = inputs.astype(np.float64)
+    _require_finite(source, name, inputs)
+    return inputs
 
 
 def _npz_target(path: Path, target: NDArray[Any], rows: int) -> NDArray[Any]:
@@ -118,12 +137,14 @@ def _npz_target(path: Path, target: NDArray[Any], rows: int) -> NDArray[Any]:
         )
     if target.dtype.kind != "U":
         target = target.astype(np.float64)
-        _require_finite(path, "y", target)
+        _require_finite(str(path), "y", target)
     return target
 
 
-def _require_finite(path: Path, name: str, values: NDArray[np.float64]) -> None:
+def _require_finite(source: str, name: str, values: NDArray[np.float64]) -> None:
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
         place = ", ".join(map(str, bad[0]))
-        raise DataError(f"{path}: {name}[{place}] is {values[tuple(bad[0])]}, not a finite number.")
+        raise DataError(
+            f"{source}: {name}[{place}] is {values[tuple(bad[0])]}, not a finite number."
+        )

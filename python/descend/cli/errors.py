@@ -1,12 +1,17 @@
 """What a user can get wrong, each with its exit code; main() prints them without a traceback."""
 
+from descend.cli.words import one_line
+
 __all__ = ["CommandError", "DataError", "UsageError"]
 
 
 class CommandError(Exception):
-    """A message for the user and the exit code of the command."""
+    """A message of one line for the user, and the exit code of the command."""
 
     exit_code: int
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 class DataError(CommandError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 import descend
 from descend.cli.evaluation import Evaluation
+from descend.cli.words import one_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +35,7 @@ def draw(history: descend.History | None, evaluation: Evaluation) -> dict[str, D
     drawn = {}
     try:
         if history is not None:
-            drawn["learning_curves"] = Drawn(_png(history.plot()), "loss by epoch")
+            drawn["learning_curves"] = Drawn(_png(history.plot()), "the training, epoch by epoch")
         if evaluation.classes:
             figure = _confusion_matrix(evaluation)
             drawn["confusion_matrix"] = Drawn(_png(figure), "true against predicted classes")
@@ -109,10 +111,12 @@ def _short(name: str) -> str:
 
 def _plain(name: str) -> str:
     """Keep a name from being read as a formula, and on one line."""
-    return " ".join(name.split()).replace("$", r"\$")
+    return one_line(name).replace("$", r"\$")
 
 
 def _png(figure: Figure) -> bytes:
     image = io.BytesIO()
-    figure.savefig(image, format="png")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # drawn as boxes
+        figure.savefig(image, format="png")
     return image.getvalue()

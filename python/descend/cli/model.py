@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.cli import metadata
-from descend.cli.dataset import Matrix, read
+from descend.cli.dataset import Matrix, given, read
 from descend.cli.errors import DataError
 from descend.cli.matrix_preparation import MatrixPreparation
 from descend.cli.preparation import Encoded, Preparation
@@ -119,15 +119,22 @@ class Model:
         known = {*self.task.targets, *(column.name for column in self.preparation.columns)}
         return [name for name in data.columns if name not in known]
 
-    def predict(self, source: str | os.PathLike[str]) -> NDArray[Any]:
-        """Give the class of each row of a file as text (rows,), or its numbers (rows, targets).
+    def predict(self, data: Any) -> NDArray[Any]:
+        """Give the class of each row as text (rows,), or its numbers (rows, targets).
+
+        Parameters
+        ----------
+        data : path, data frame or array_like of shape (rows, columns)
+            The path of a CSV, Parquet or NPZ file; a data frame of pandas, polars or pyarrow with
+            the columns of the model, in any order; an array where the model was trained on one.
 
         Raises
         ------
         ValueError
-            If the file cannot be read, or lacks a column of the model.
+            If the data cannot be read, or lack a column of the model.
         """
-        return self.answers(self.outputs(read(os.fspath(source)))[0])
+        is_path = isinstance(data, str | os.PathLike)
+        return self.answers(self.outputs(read(os.fspath(data)) if is_path else given(data))[0])
 
     def _to_json(self) -> dict[str, Any]:
         kind = "matrix" if isinstance(self.preparation, MatrixPreparation) else "table"

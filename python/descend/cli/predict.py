@@ -16,6 +16,7 @@ from descend.cli.dataset import Matrix, read
 from descend.cli.errors import DataError, UsageError
 from descend.cli.model import Model
 from descend.cli.table_reader import is_typed
+from descend.cli.words import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,9 +36,9 @@ def run(arguments: argparse.Namespace) -> None:
     outputs, encoded = model.outputs(data)
     ignored = [repr(name) for name in model.ignored(data) if name not in kept]
     if ignored:
-        print(f"note: ignored: {', '.join(ignored)}", file=sys.stderr)
+        print(f"note: ignored: {one_line(', '.join(ignored))}", file=sys.stderr)
     for note in encoded.notes():
-        print(f"note: {note}", file=sys.stderr)
+        print(f"note: {one_line(note)}", file=sys.stderr)
     columns = answer_columns(model, outputs)
     clash = [name for name in kept if name in columns]
     if clash:

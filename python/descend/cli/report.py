@@ -15,7 +15,7 @@ from descend.cli.figures import Drawn
 from descend.cli.matrix_preparation import MatrixPreparation
 from descend.cli.model import Model
 
-__all__ = ["page", "use_in_python"]
+__all__ = ["page"]
 
 _PAGE = Template("""\
 <!DOCTYPE html>
@@ -48,6 +48,7 @@ figcaption { color: var(--muted); font-size: 0.9rem; }
 table { border-collapse: collapse; width: 100%; font-size: 0.95rem; }
 th, td { text-align: left; vertical-align: top; padding: 0.3rem 0.8rem 0.3rem 0;
   border-bottom: 1px solid var(--line); }
+td:first-child { min-width: 6rem; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 pre { background: var(--box); border-radius: 6px; padding: 0.75rem; overflow-x: auto; }
 </style>
@@ -90,11 +91,6 @@ def page(
         _facts("Made with", _build()),
     ]
     return _PAGE.substitute(title=escape(title), body="\n".join(part for part in parts if part))
-
-
-def use_in_python(file: Path) -> str:
-    """Give the expression that loads a model and predicts."""
-    return f"descend.cli.Model.load({str(file)!r}).predict(DATA)"
 
 
 def _task(model: Model) -> str:

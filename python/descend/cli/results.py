@@ -2,7 +2,7 @@
 
 model.safetensors     the network and the preparation of its inputs
 history.csv           a line for each epoch
-learning_curves.png   training and validation loss by epoch
+learning_curves.png   losses, metrics and the learning rate by epoch
 confusion_matrix.png  for classes; for numbers predictions.png, predicted against true
 report.html           all of it in one file, where asked for
 """
@@ -72,7 +72,7 @@ def write(
 ) -> None:
     """Write all files, saying which."""
     file = model.save(where.folder)
-    say("wrote", f"{file}: the network, which takes the inputs as they are in the data")
+    say("wrote", f"{file}: the network, and how the data are prepared for it")
     _write_history(where.folder / "history.csv", history)
     drawn = figures.draw(history, evaluation)
     write_figures(where.folder, drawn)
@@ -88,7 +88,7 @@ def write(
             settings=settings,
             data=_summary(data),
         )
-    say("use it", f"descend predict {file} DATA, or in Python {report.use_in_python(file)}")
+    say("use it", f"descend predict {where.folder} DATA")
 
 
 def write_figures(folder: Path, drawn: dict[str, figures.Drawn]) -> None:
@@ -144,10 +144,14 @@ def _summary(data: Prepared) -> dict[str, str]:
 
 def _write_history(path: Path, history: descend.History) -> None:
     columns = {"loss": history.loss, "validation_loss": history.validation_loss}
+    for name, values in history.metrics.items():
+        columns[name] = values
+        columns[f"validation_{name}"] = history.validation_metrics.get(name, [])
+    columns["learning_rate"] = history.learning_rate
     columns = {name: values for name, values in columns.items() if values}
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["epoch", *columns])
-        for epoch, values in enumerate(zip(*columns.values(), strict=True), 1):
-            rows.writerow([epoch, *values])
-    say("wrote", f"{path}: {' and '.join(columns)} of each epoch")
+        for epoch, row in enumerate(zip(*columns.values(), strict=True), 1):
+            rows.writerow([epoch, *row])
+    say("wrote", f"{path}: {', '.join(columns)}, by epoch")

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from descend.cli.errors import DataError, UsageError
-from descend.cli.table import Table, column_of, inferred
+from descend.cli.table import Column, Table, column_of, inferred
 
-__all__ = ["CSV_ENDINGS", "PARQUET_ENDINGS", "read_table"]
+__all__ = ["CSV_ENDINGS", "PARQUET_ENDINGS", "is_typed", "read_table", "table_of"]
 
 CSV_ENDINGS = (".csv", ".tsv", ".txt")
 PARQUET_ENDINGS = (".parquet", ".pq")
@@ -55,7 +55,12 @@ def _parquet(path: Path) -> Table:
             cells = file.read()
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: not a readable Parquet file: {_line(error)}") from error
-    return _table(path, cells, lambda row: f"row {row + 1}")
+    return table_of(cells, str(path))
+
+
+def table_of(cells: Any, source: str) -> Table:
+    """Take the columns of an Arrow table, whose types say what they hold."""
+    return _table(source, cells, lambda row: f"row {row + 1}", column_of)
 
 
 def _csv(path: Path) -> Table:
@@ -92,7 +97,12 @@ def _csv(path: Path) -> Table:
             ) from error
         raise DataError(f"{path}: not a readable CSV file: {_line(error)}") from error
     cells = cells.slice(1).rename_columns(names)
-    return _table(path, cells, lambda row: _place(path, delimiter, row + 1))
+    return _table(
+        str(path),
+        cells,
+        lambda row: _place(path, delimiter, row + 1),
+        lambda column: inferred(column_of(column)),
+    )
 
 
 def _first_line(path: Path) -> tuple[str, list[str]]:
@@ -124,14 +134,16 @@ def _place(path: Path, delimiter: str, record: int) -> str:
         return f"record {record + 1}"
 
 
-def _table(path: Path, cells: Any, place: Callable[[int], str]) -> Table:
+def _table(
+    source: str, cells: Any, place: Callable[[int], str], column_of: Callable[[Any], Column]
+) -> Table:
     import pyarrow as pa
 
     names = cells.column_names
     repeated = [name for name, count in Counter(names).items() if count > 1 and name]
     if repeated:
         raise DataError(
-            f"{path}: {names.count(repeated[0])} columns are named {repeated[0]!r}; "
+            f"{source}: {names.count(repeated[0])} columns are named {repeated[0]!r}; "
             "give each its own name."
         )
     columns, left_out = {}, []
@@ -140,11 +152,10 @@ def _table(path: Path, cells: Any, place: Callable[[int], str]) -> Table:
             left_out.append(name or f"number {number}, which has no name")
         else:
             try:
-                column = column_of(chunks.combine_chunks())
+                columns[name] = column_of(chunks.combine_chunks())
             except pa.ArrowException as error:
-                raise DataError(f"{path}: column {name!r}: {_line(error)}") from error
-            columns[name] = column if is_typed(path) else inferred(column)
-    return Table(str(path), cells.num_rows, columns, place, left_out)
+                raise DataError(f"{source}: column {name!r}: {_line(error)}") from error
+    return Table(source, cells.num_rows, columns, place, left_out)
 
 
 def _line(error: Exception) -> str:

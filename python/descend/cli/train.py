@@ -6,17 +6,16 @@ import argparse
 import os
 import shlex
 import sys
-from typing import Any
 
 import descend
-from descend.cli import results, scaling
+from descend.cli import results, scaling, trainers
 from descend.cli.checkpoint import Checkpoint, Saver
 from descend.cli.errors import DataError, UsageError
 from descend.cli.evaluation import evaluate
 from descend.cli.model import Model
 from descend.cli.prepared import Prepared, prepare
 from descend.cli.words import say
-from descend.progress import EpochReport, epoch_lines
+from descend.progress import epoch_lines
 
 __all__ = ["read", "run", "train"]
 
@@ -26,7 +25,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.patience is not None and not arguments.validation:
         raise UsageError("--patience needs validation rows; give --validation too.")
     data = read(arguments)
-    trainer = _trainer(data, arguments)
+    trainer = trainers.build(data, arguments)
     where = results.places(arguments.output, arguments.report, data.name)
     saved = None
     if arguments.checkpoint:
@@ -96,31 +95,6 @@ def _architecture(network: descend.Network) -> str:
     return f"{chain}; {network.parameter_count:,} parameters"
 
 
-def _trainer(data: Prepared, arguments: argparse.Namespace) -> descend.Trainer:
-    try:
-        network = descend.Network.mlp(
-            [len(data.preparation.inputs), *arguments.layers, data.task.outputs],
-            activation=arguments.activation,
-            seed=arguments.seed,
-            dropout=arguments.dropout,
-        )
-        return descend.Trainer(
-            network,
-            loss=data.task.loss,
-            optimizer=_optimizer(arguments.optimizer, arguments.learning_rate),
-            batch_size=arguments.batch_size,
-            seed=arguments.seed,
-            threads=arguments.threads,
-        )
-    except (MemoryError, TypeError, ValueError) as error:
-        raise UsageError(str(error)) from error
-
-
-def _optimizer(name: str, learning_rate: float | None) -> Any:
-    by_name = {known.lower(): getattr(descend, known) for known in descend.optimizers()}
-    return by_name[name]() if learning_rate is None else by_name[name](learning_rate)
-
-
 def _fit(
     trainer: descend.Trainer,
     data: Prepared,
@@ -128,17 +102,12 @@ def _fit(
     saved: Checkpoint | None,
 ) -> descend.History:
     # A bar redraws its line, which only a terminal can do.
-    show = epoch_lines(arguments.epochs, done=trainer.epoch)
-    save = Saver(saved, trainer) if saved else None
-
-    def on_epoch(report: EpochReport) -> None:
-        show(report)
-        if save:
-            save()
-
+    progress = True if sys.stderr.isatty() else epoch_lines(arguments.epochs, done=trainer.epoch)
     split = data.split
     held_out = (data.X[split.validation], data.y[split.validation])
     patience = arguments.patience or 10
+    weights = trainers.row_weights(data, arguments)
+    metrics = arguments.metrics or (["accuracy"] if data.task.classes else None)
     try:
         return trainer.fit(
             data.X[split.train],
@@ -146,7 +115,10 @@ def _fit(
             epochs=arguments.epochs - trainer.epoch,
             validation_data=held_out if len(split.validation) else None,
             stop=descend.Stop(patience=patience if len(split.validation) else None),
-            progress=True if sys.stderr.isatty() and not saved else on_epoch,
+            sample_weight=weights,
+            metrics=metrics,
+            progress=progress,
+            callbacks=[Saver(saved)] if saved else None,
         )
     except KeyboardInterrupt:
         if saved:

@@ -1,8 +1,13 @@
-"""What the commands print: a word and what it says, one line each."""
+"""What the commands print: lines, whatever stands in a file that they quote from."""
 
-__all__ = ["say"]
+__all__ = ["one_line", "say"]
+
+
+def one_line(text: str) -> str:
+    """Give a text without line ends and control characters."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def say(what: str, text: str) -> None:
-    """Print one line to standard output."""
-    print(f"{what:<9} {text}", flush=True)
+    """Print a word and what it says, on one line of standard output."""
+    print(f"{what:<9} {one_line(text)}", flush=True)

@@ -18,11 +18,14 @@ from sklearn.utils.optimize import _check_optimize_result
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 import descend as ds
+from descend.callbacks.calls import Calls
 from descend.sklearn.current_network import CurrentNetwork
 from descend.sklearn.lbfgs import minimise
 from descend.sklearn.objective import Objective
+from descend.sklearn.record import Record
 from descend.sklearn.rows import Array, dense_parts
 from descend.sklearn.stochastic import Run, Solver
+from descend.sklearn.validation import Validation
 
 
 class BaseMLP(BaseEstimator, ABC):
@@ -38,7 +41,11 @@ class BaseMLP(BaseEstimator, ABC):
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate": [
+            StrOptions({"constant", "invscaling", "adaptive"}),
+            ds.LearningRate,
+            callable,
+        ],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "power_t": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -59,6 +66,10 @@ class BaseMLP(BaseEstimator, ABC):
             Options(Real, {np.inf}),
         ],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "metrics": [None, list, tuple],
+        "callbacks": [None, list, tuple],
+        "clip_norm": [None, Interval(Real, 0, None, closed="neither")],
+        "clip_value": [None, Interval(Real, 0, None, closed="neither")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "threads": [None, Interval(Integral, 1, None, closed="left")],
     }
@@ -71,7 +82,7 @@ class BaseMLP(BaseEstimator, ABC):
 
     @abstractmethod
     def _validate_eval_set(self, X: Any, y: Any) -> tuple[Any, Array]:
-        """Check other data against those fitted to; return y as ``_score_rows`` takes it."""
+        """Check other data against those fitted to; return y as ``_validate_input`` does."""
 
     @abstractmethod
     def _outputs_for(self, y: Array) -> int:
@@ -88,6 +99,10 @@ class BaseMLP(BaseEstimator, ABC):
     @abstractmethod
     def _outputs(self, z: Array) -> Array:
         """Apply the output activation to the network's raw outputs."""
+
+    def _for_metrics(self, z: Array, targets: Array) -> tuple[Array, Array, str]:
+        """Return outputs, targets and the loss by which ``descend.metric`` reads them."""
+        return z, targets, self._objective().name
 
     @abstractmethod
     def _score_rows(self, outputs: Array, y: Array, sample_weight: Array | None) -> float:
@@ -184,10 +199,10 @@ class BaseMLP(BaseEstimator, ABC):
         self.coefs_ = [w.astype(dtype, copy=False) for w, _ in parameters]
         self.intercepts_ = [b.astype(dtype, copy=False) for _, b in parameters]
 
-    def _predicted_rows(self, X: Any, network: ds.Network) -> Array:
-        """Return the outputs for checked rows."""
+    def _raw_outputs(self, X: Any, network: ds.Network) -> Array:
+        """Return the network's outputs for checked rows."""
         parts = [network.predict(part, self.threads) for _, part in dense_parts(X, 1)]
-        return self._outputs(np.concatenate(parts) if len(parts) > 1 else parts[0])
+        return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
     def _predicted(self, X: Any) -> Array:
         """Check rows, and return the outputs for them."""
@@ -199,7 +214,7 @@ class BaseMLP(BaseEstimator, ABC):
             self._activations(len(self.coefs_) - 1),
             self._network,
         )
-        return self._predicted_rows(X, network)
+        return self._outputs(self._raw_outputs(X, network))
 
     # ---- fitting ------------------------------------------------------------------------------
 
@@ -215,10 +230,14 @@ class BaseMLP(BaseEstimator, ABC):
         hidden = np.ravel(self.hidden_layer_sizes).tolist()
         if any(units <= 0 for units in hidden):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
-        if self.solver == "lbfgs" and (self.dropout > 0 or eval_set is not None):
-            raise ValueError("The solver 'lbfgs' takes neither dropout nor eval_set; use 'adam'.")
+        if self.solver == "lbfgs":
+            self._refuse_what_goes_by_steps(eval_set)
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
+        if self.metrics and not incremental and eval_set is None and not self.early_stopping:
+            raise ValueError(
+                "metrics are taken on validation rows; give eval_set to fit, or set early_stopping."
+            )
         first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         given_y = y
         X, y = self._validate_input(X, y, incremental, reset=first_pass)
@@ -247,6 +266,20 @@ class BaseMLP(BaseEstimator, ABC):
                 "values and need to be preprocessed."
             )
         return self
+
+    def _refuse_what_goes_by_steps(self, eval_set: Any) -> None:
+        given = {
+            "dropout": self.dropout > 0,
+            "eval_set": eval_set is not None,
+            "a schedule as learning_rate": not isinstance(self.learning_rate, str),
+            "metrics": bool(self.metrics),
+            "callbacks": bool(self.callbacks),
+            "clip_norm": self.clip_norm is not None,
+            "clip_value": self.clip_value is not None,
+        }
+        for name, is_given in given.items():
+            if is_given:
+                raise ValueError(f"The solver 'lbfgs' does not take {name}; use 'adam' or 'sgd'.")
 
     def _loss_weight(self, y: Any, sample_weight: Array | None, incremental: bool) -> Any:
         """Return each row's weight in the loss that is minimised."""
@@ -282,10 +315,10 @@ class BaseMLP(BaseEstimator, ABC):
             self._optimizer = Solver(self)
         if not hasattr(self, "loss_curve_"):  # after 'lbfgs', with warm_start
             self._start_records()
-        validation: tuple[Any, Array, Array | None] | None = None
+        validation: Validation | None = None
         if eval_set is not None:
-            X_val, y_val = eval_set
-            validation = (*self._validate_eval_set(X_val, y_val), None)
+            X_val, y_val = self._validate_eval_set(*eval_set)
+            validation = Validation(self, X_val, y_val.reshape(len(y_val), -1), None)
         elif self.early_stopping:
             X, y, loss_weight, validation = self._set_aside(X, y, sample_weight, loss_weight)
         network = self._network(dropout=self.dropout)
@@ -300,6 +333,8 @@ class BaseMLP(BaseEstimator, ABC):
             threads=self.threads,
             l2=self.alpha,
             divide_penalty=True,
+            clip_norm=self.clip_norm,
+            clip_value=self.clip_value,
         )
         run = Run(
             self,
@@ -311,57 +346,82 @@ class BaseMLP(BaseEstimator, ABC):
             loss_weight,
             batch_size,
         )
-        self._run_epochs(run, network, validation, incremental)
+        self._run_epochs(run, validation, incremental)
 
-    def _run_epochs(
-        self, run: Run, network: ds.Network, validation: Any, incremental: bool
-    ) -> None:
-        """Go through the epochs, and leave the parameters, the best ones where they are kept."""
-        best = network.parameters() if self.early_stopping else None
-        diverged = False
+    def _run_epochs(self, run: Run, validation: Validation | None, incremental: bool) -> None:
+        """Go through the epochs, and leave the parameters, however they end."""
+        record = Record(run)
+        calls = Calls(run.trainer, self.callbacks or ())
+        if calls.every_n_steps:
+            raise ValueError(
+                "callbacks: one asks to be called after steps, but estimators call after epochs "
+                "alone; use descend.Trainer for it."
+            )
+        if self.early_stopping:
+            run.keep_best()
         try:
-            self.n_iter_ = 0
-            for _ in range(self.max_iter):
-                if self.shuffle:
-                    run.shuffle(self._random_state)
-                try:
-                    self.loss_ = np.nan if diverged else run.epoch()
-                except FloatingPointError:
-                    self.loss_, diverged = np.nan, True
-                self.n_iter_ += 1
-                self.t_ += run.X.shape[0]
-                self.loss_curve_.append(self.loss_)
-                if self.verbose:
-                    print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
-                if validation is not None:
-                    score = np.nan if diverged else self._validation_score(network, validation)
-                    if self._record_score(score) and self.early_stopping:
-                        best = network.parameters()
-                self._count_improvement()
-                run.solver.epoch_ends(self.t_)
-                if self._no_improvement_count > self.n_iter_no_change:
-                    if run.solver.stops(self._stopping_message(), self.verbose):
-                        break
-                    self._no_improvement_count = 0
-                if incremental:
-                    break
-                if self.n_iter_ == self.max_iter:
-                    warnings.warn(
-                        f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and "
-                        "the optimization hasn't converged yet.",
-                        ConvergenceWarning,
-                        stacklevel=2,
-                    )
-        except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=2)
-        if diverged:
-            run.solver.state = None
-        else:
+            calls.begin()
+            try:
+                self._go_through_epochs(run, validation, incremental, record, calls)
+            except KeyboardInterrupt:
+                record.stop_reason = "interrupted"
+                warnings.warn("Training interrupted by user.", stacklevel=2)
+            run.put_best_back()
+            self.history_ = record.history()
+            calls.end(self.history_)
+        finally:
+            calls.close()
+            run.put_best_back()
             run.keep_state()
-        parameters = network.parameters() if best is None else best
-        if diverged and best is None:
-            parameters = [(np.full_like(w, np.nan), np.full_like(b, np.nan)) for w, b in parameters]
-        self._take_parameters(parameters)
+            parameters = run.trainer.network.parameters()
+            if run.diverged and not self.early_stopping:
+                parameters = [(w * np.nan, b * np.nan) for w, b in parameters]
+            self._take_parameters(parameters)
+
+    def _go_through_epochs(
+        self,
+        run: Run,
+        validation: Validation | None,
+        incremental: bool,
+        record: Record,
+        calls: Calls,
+    ) -> None:
+        self.n_iter_ = 0
+        for _ in range(self.max_iter):
+            if self.shuffle:
+                run.shuffle(self._random_state)
+            self.loss_ = run.epoch()
+            self.n_iter_ += 1
+            self.t_ += run.X.shape[0]
+            self.loss_curve_.append(self.loss_)
+            if self.verbose:
+                print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
+            measured = None
+            if validation is not None:
+                measured = validation.measure(run)
+                if self._record_score(measured.score) and self.early_stopping:
+                    run.keep_best()
+            record.epoch_ended(self.loss_, measured)
+            self._count_improvement()
+            run.solver.epoch_ends(self.t_)
+            goes_on = run.diverged or run.report(calls, record)
+            if self._no_improvement_count > self.n_iter_no_change:
+                if run.solver.stops(self._stopping_message(), self.verbose):
+                    record.stop_reason = "patience" if self.early_stopping else "loss_change"
+                    break
+                self._no_improvement_count = 0
+            if not goes_on:
+                record.stop_reason = "interrupted"
+                break
+            if incremental:
+                break
+            if self.n_iter_ == self.max_iter:
+                warnings.warn(
+                    f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and "
+                    "the optimization hasn't converged yet.",
+                    ConvergenceWarning,
+                    stacklevel=2,
+                )
 
     def _batch_rows(self, n_rows: int) -> int:
         if self.batch_size == "auto":
@@ -385,7 +445,7 @@ class BaseMLP(BaseEstimator, ABC):
 
     def _set_aside(
         self, X: Any, y: Array, sample_weight: Array | None, loss_weight: Array | None
-    ) -> tuple[Any, Array, Array | None, tuple[Any, Array, Array | None]]:
+    ) -> tuple[Any, Array, Array | None, Validation]:
         """Split off the rows whose score ends the run."""
         stratify = y if is_classifier(self) and self.n_outputs_ == 1 else None
         weights = [weight for weight in (sample_weight, loss_weight) if weight is not None]
@@ -404,11 +464,7 @@ class BaseMLP(BaseEstimator, ABC):
             )
         weight_val = None if sample_weight is None else weights[1]
         loss_weight = None if loss_weight is None else weights[-2]
-        return X, y, loss_weight, (X_val, self._validation_targets(y_val), weight_val)
-
-    def _validation_score(self, network: ds.Network, validation: Any) -> float:
-        X, y, sample_weight = validation
-        return float(self._score_rows(self._predicted_rows(X, network), y, sample_weight))
+        return X, y, loss_weight, Validation(self, X_val, y_val, weight_val)
 
     def _record_score(self, score: float) -> bool:
         """Record a validation score; return whether it is the best so far."""

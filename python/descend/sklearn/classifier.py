@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+import descend as ds
 from descend.sklearn.base import BaseMLP
 from descend.sklearn.objective import Objective
 from descend.sklearn.rows import Array
@@ -45,11 +47,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         the minibatch's number of rows or sum of weights, is part of the loss.
     batch_size : int or 'auto', default='auto'
         Rows of a minibatch; 'auto' is ``min(200, n_samples)``.
-    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
+    learning_rate : {'constant', 'invscaling', 'adaptive'} or schedule, default='constant'
         Schedule of 'sgd': 'invscaling' divides by the number of rows seen to the power of
-        ``power_t``, 'adaptive' by 5 each time that the loss or score has ceased to improve.
+        ``power_t``, 'adaptive' by 5 each time that the loss or score has ceased to improve. Not in
+        scikit-learn: a schedule of ``descend.schedules``, or a function of the step's number, from
+        1, for 'sgd' and 'adam'; steps and epochs are counted over all calls of ``partial_fit``.
     learning_rate_init : float, default=0.001
-        Initial learning rate of 'sgd' and 'adam'.
+        Initial learning rate of 'sgd' and 'adam'; of no effect beside a schedule of one's own.
     power_t : float, default=0.5
         Exponent of 'invscaling'.
     max_iter : int, default=200
@@ -88,6 +92,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         With more than two classes, 'one_vs_rest' trains a logistic output for each class, against
         all others, and minimises the sum of their log losses; probabilities are scaled to the sum
         of 1. Not in scikit-learn.
+    metrics : list, default=None
+        Names of ``descend.metrics()``, or functions of the network's raw outputs and the targets,
+        to take on the validation rows after each epoch: see ``history_``. ``partial_fit`` takes
+        none. Not in scikit-learn.
+    callbacks : list, default=None
+        ``descend.Callback`` objects, or functions of (trainer, report), called at the beginning of
+        each call of ``fit`` and ``partial_fit``, after its epochs, where ``False`` ends it, and at
+        its end, with the `descend.Trainer` at work; none after steps. A learning rate that one sets
+        stays. ``clone`` copies them. Not in scikit-learn.
+    clip_norm, clip_value : float, default=None
+        Clip the gradient of each step by 'sgd' and 'adam', the penalty's included, to a norm, or
+        its elements to a magnitude: see `descend.Trainer`. Not in scikit-learn.
     dropout : float, default=0.0
         Fraction of each hidden layer's outputs that is dropped while training, with 'sgd' and
         'adam'; not in scikit-learn.
@@ -107,6 +123,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         The lowest training loss; None with early stopping.
     validation_scores_, best_validation_score_ : list of float, float; or None
         Accuracy on the validation rows after each epoch, and the best one; None without any.
+    history_ : descend.History
+        Of the last call, by 'sgd' and 'adam': losses, also on the validation rows (without the
+        penalty), metrics on these, learning rates, why it ended; ``history_.plot()`` draws it. Not
+        in scikit-learn.
     n_iter_, t_ : int
         Epochs or iterations of the last call; rows seen since the first.
     n_features_in_, n_outputs_, n_layers_ : int
@@ -137,7 +157,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         solver: str = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
-        learning_rate: str = "constant",
+        learning_rate: str | ds.LearningRate | Callable[[int], float] = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
@@ -157,6 +177,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         max_fun: int = 15000,
         class_weight: Any = None,
         loss: str = "log_loss",
+        metrics: list[str | Callable[[Array, Array], float]] | None = None,
+        callbacks: list[Any] | None = None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
         dropout: float = 0.0,
         threads: int | None = None,
     ) -> None:
@@ -185,6 +209,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.max_fun = max_fun
         self.class_weight = class_weight
         self.loss = loss
+        self.metrics = metrics
+        self.callbacks = callbacks
+        self.clip_norm = clip_norm
+        self.clip_value = clip_value
         self.dropout = dropout
         self.threads = threads
 
@@ -290,9 +318,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self.classes_ = self._label_binarizer.classes_
         else:
             self._check_classes(unique_labels(y))
+        return X, self._encoded(y)
+
+    def _encoded(self, y: Array) -> Array:
+        """Return places in ``classes_`` where there are several, else a column for each output."""
         if self._is_multiclass():
-            return X, np.searchsorted(self.classes_, y)  # places in classes_
-        return X, self._label_binarizer.transform(y).astype(bool)
+            return np.searchsorted(self.classes_, y)
+        encoded: Array = self._label_binarizer.transform(y).astype(bool)
+        return encoded
 
     def _check_classes(self, classes: Array) -> None:
         if self.warm_start and set(classes) != set(self.classes_):
@@ -310,14 +343,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X, y = self._checked(X, y, reset=False)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        expected: tuple[int, ...] = (len(y),)
-        if self._label_binarizer.y_type_ == "multilabel-indicator":
-            expected = (len(y), self.n_outputs_)
+        expected = (len(y), self.n_outputs_) if self._is_multilabel() else (len(y),)
         if y.shape != expected:
             raise ValueError(
                 f"eval_set: y has shape {y.shape}, but the classes of fit ask for {expected}."
             )
-        return X, y
+        if not self._is_multilabel() and not set(y) <= set(self.classes_):
+            raise ValueError(
+                f"eval_set: y has classes {sorted(set(y) - set(self.classes_))!r}, which fit has "
+                "not seen; leave their rows out."
+            )
+        return X, self._encoded(y)
 
     def _loss_weight(self, y: Any, sample_weight: Array | None, incremental: bool) -> Any:
         if self.class_weight is None:
@@ -333,6 +369,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _is_multiclass(self) -> bool:
         """Whether a row is of one class of more than two: y is then of places in ``classes_``."""
         return bool(self._label_binarizer.y_type_ == "multiclass")
+
+    def _is_multilabel(self) -> bool:
+        return bool(self._label_binarizer.y_type_ == "multilabel-indicator")
 
     def _outputs_for(self, y: Array) -> int:
         return len(self.classes_) if self._is_multiclass() else y.shape[1]
@@ -358,6 +397,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         # Logistic outputs divided by their sum, which may underflow, are the softmax of their logs.
         shares: Array = softmax(z if self.out_activation_ == "softmax" else log_expit(z), axis=1)
         return shares
+
+    def _for_metrics(self, z: Array, targets: Array) -> tuple[Array, Array, str]:
+        if self._is_multiclass() and self.out_activation_ == "logistic":
+            # One decision a row, by the probabilities that are predicted.
+            return log_expit(z), targets.argmax(axis=1), "softmax_cross_entropy"
+        return super()._for_metrics(z, targets)
 
     def _labels(self, outputs: Array) -> Array:
         if self._is_multiclass():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+import descend as ds
 from descend.sklearn.base import BaseMLP
 from descend.sklearn.objective import Objective
 from descend.sklearn.rows import Array
@@ -39,11 +41,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         the minibatch's number of rows or sum of weights, is part of the loss.
     batch_size : int or 'auto', default='auto'
         Rows of a minibatch; 'auto' is ``min(200, n_samples)``.
-    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
+    learning_rate : {'constant', 'invscaling', 'adaptive'} or schedule, default='constant'
         Schedule of 'sgd': 'invscaling' divides by the number of rows seen to the power of
-        ``power_t``, 'adaptive' by 5 each time that the loss or score has ceased to improve.
+        ``power_t``, 'adaptive' by 5 each time that the loss or score has ceased to improve. Not in
+        scikit-learn: a schedule of ``descend.schedules``, or a function of the step's number, from
+        1, for 'sgd' and 'adam'; steps and epochs are counted over all calls of ``partial_fit``.
     learning_rate_init : float, default=0.001
-        Initial learning rate of 'sgd' and 'adam'.
+        Initial learning rate of 'sgd' and 'adam'; of no effect beside a schedule of one's own.
     power_t : float, default=0.5
         Exponent of 'invscaling'.
     max_iter : int, default=200
@@ -75,6 +79,18 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         More epochs than this without improvement end the run.
     max_fun : int, default=15000
         At most so many evaluations of the loss by 'lbfgs'.
+    metrics : list, default=None
+        Names of ``descend.metrics()``, or functions of the network's raw outputs and the targets,
+        to take on the validation rows after each epoch: see ``history_``. ``partial_fit`` takes
+        none. Not in scikit-learn.
+    callbacks : list, default=None
+        ``descend.Callback`` objects, or functions of (trainer, report), called at the beginning of
+        each call of ``fit`` and ``partial_fit``, after its epochs, where ``False`` ends it, and at
+        its end, with the `descend.Trainer` at work; none after steps. A learning rate that one sets
+        stays. ``clone`` copies them. Not in scikit-learn.
+    clip_norm, clip_value : float, default=None
+        Clip the gradient of each step by 'sgd' and 'adam', the penalty's included, to a norm, or
+        its elements to a magnitude: see `descend.Trainer`. Not in scikit-learn.
     dropout : float, default=0.0
         Fraction of each hidden layer's outputs that is dropped while training, with 'sgd' and
         'adam'; not in scikit-learn.
@@ -92,6 +108,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         The lowest training loss; None with early stopping.
     validation_scores_, best_validation_score_ : list of float, float; or None
         R^2 on the validation rows after each epoch, and the best one; None without any.
+    history_ : descend.History
+        Of the last call, by 'sgd' and 'adam': losses, also on the validation rows (without the
+        penalty), metrics on these, learning rates, why it ended; ``history_.plot()`` draws it. Not
+        in scikit-learn.
     n_iter_, t_ : int
         Epochs or iterations of the last call; rows seen since the first.
     n_features_in_, n_outputs_, n_layers_ : int
@@ -122,7 +142,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         solver: str = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
-        learning_rate: str = "constant",
+        learning_rate: str | ds.LearningRate | Callable[[int], float] = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
@@ -140,6 +160,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        metrics: list[str | Callable[[Array, Array], float]] | None = None,
+        callbacks: list[Any] | None = None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
         dropout: float = 0.0,
         threads: int | None = None,
     ) -> None:
@@ -167,6 +191,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
+        self.metrics = metrics
+        self.callbacks = callbacks
+        self.clip_norm = clip_norm
+        self.clip_value = clip_value
         self.dropout = dropout
         self.threads = threads
 

@@ -13,7 +13,9 @@ from descend.sklearn.rows import Array, dense_parts, dense_where_small
 from descend.trainer import Optimizer, Trainer
 
 if TYPE_CHECKING:
+    from descend.callbacks.calls import Calls
     from descend.sklearn.base import BaseMLP
+    from descend.sklearn.record import Record
 
 
 class Solver:
@@ -22,21 +24,44 @@ class Solver:
     Attributes
     ----------
     learning_rate : float
-        In use from the next epoch on.
+        In use from the next epoch on, where no schedule of ``descend.schedules`` is.
+    epochs : int
+        Done so far.
     state : OptimizerState or None
         Of the last epoch; None before the first.
     """
 
     def __init__(self, settings: BaseMLP) -> None:
-        self.schedule: str = settings.learning_rate if settings.solver == "sgd" else "constant"
+        schedule = settings.learning_rate
+        self.rates = None if isinstance(schedule, str) else _rates(schedule)
+        self.schedule: str = "constant"
+        if isinstance(schedule, str) and settings.solver == "sgd":
+            self.schedule = schedule
         self.learning_rate_init = float(settings.learning_rate_init)
         self.learning_rate = self.learning_rate_init
         self.power_t: float = settings.power_t
-        self.rule: Optimizer = _rule(settings)
+        self.rule: Optimizer = _rule(settings, self.rates or self.learning_rate_init)
+        self.epochs = 0
         self.state: _core.OptimizerState | None = None
+
+    def epoch_begins(self, trainer: Trainer) -> None:
+        """Set the rate, but where it follows the steps: those are in the state."""
+        if self.rates is None:
+            trainer.learning_rate = self.learning_rate
+        elif self.rates.parameters.get("per_epoch"):
+            # A trainer lasts for one call; epochs are counted over all calls.
+            trainer.learning_rate = self.rates.at(self.epochs + 1)
+
+    def take_over(self, learning_rate: Any) -> None:
+        """Go on with what a callback has set as the learning rate."""
+        if isinstance(learning_rate, float):
+            self.schedule, self.rates, self.learning_rate = "constant", None, learning_rate
+        else:
+            self.rates = _rates(learning_rate)
 
     def epoch_ends(self, samples_seen: int) -> None:
         """Follow the schedule 'invscaling'."""
+        self.epochs += 1
         if self.schedule == "invscaling":
             self.learning_rate = self.learning_rate_init / (samples_seen + 1) ** self.power_t
 
@@ -55,8 +80,13 @@ class Solver:
         return stops
 
 
-def _rule(settings: BaseMLP) -> Optimizer:
-    rate = settings.learning_rate_init
+def _rates(schedule: Any) -> _core.LearningRate:
+    if isinstance(schedule, _core.LearningRate):
+        return schedule
+    return _core.LearningRate("function", {"function": schedule})
+
+
+def _rule(settings: BaseMLP, rate: float | _core.LearningRate) -> Optimizer:
     if settings.solver == "adam":
         return _core.Adam(
             rate, settings.beta_1, settings.beta_2, settings.epsilon, epsilon_hat=True
@@ -90,6 +120,8 @@ class Run:
         self.sizes = self._sums(np.ones(self.X.shape[0]))
         self.constant = objective.constant(y)
         self.order: Array | None = None
+        self.diverged = False
+        self._best: list[tuple[Array, Array]] | None = None
         if self.solver.state is not None:
             trainer.optimizer_state = self.solver.state
 
@@ -101,26 +133,67 @@ class Run:
     def epoch(self) -> float:
         """Visit every row once; return the mean of the minibatches' losses over the rows.
 
-        Raises
-        ------
-        FloatingPointError
-            Where the loss or a parameter is not finite.
+        NaN from where the loss or a parameter is not finite: nothing is visited any more.
         """
-        self.trainer.learning_rate = self.solver.learning_rate
-        if issparse(self.X):
-            steps = self._sparse_epoch()
-        else:
-            self.trainer.run_epoch(self.X, self.targets, self.order, self.sample_weight)
-            steps = self.trainer.last_steps
+        if self.diverged:
+            return np.nan
+        self.solver.epoch_begins(self.trainer)
+        try:
+            steps = self._epoch()
+        except FloatingPointError:
+            self.diverged = True
+            return np.nan
         losses = steps[:, 0] / self.objective.divisor + steps[:, 1]
         sizes = self._sizes()
         if self.constant is not None:
             losses += self._constants()
         return float(losses @ sizes / sizes.sum())
 
+    def report(self, calls: Calls, record: Record) -> bool:
+        """Call the callbacks after an epoch; return whether they let the run go on."""
+        rate = self.trainer.learning_rate
+        measured = record.measured
+        goes_on = calls.epoch(
+            {
+                "epoch": self.trainer.epoch,
+                "loss": record.loss[-1],
+                "validation_loss": None if measured is None else measured.loss,
+                "learning_rate": record.learning_rate[-1],
+                "rows": self.X.shape[0],
+                "steps": record.steps,
+                "seconds": record.seconds,
+                "validation_metrics": {} if measured is None else measured.metrics,
+            }
+        )
+        if self.trainer.learning_rate != rate:
+            self.solver.take_over(self.trainer.learning_rate)
+        return goes_on
+
+    def keep_best(self) -> None:
+        """Keep the parameters, which are the best so far."""
+        self._best = self.trainer.network.parameters()
+
+    def put_best_back(self) -> None:
+        """Put back the best parameters, where some are kept."""
+        if self._best is not None:
+            self.trainer.network.set_parameters(self._best)
+            self._best = None
+
+    def last_learning_rate(self) -> float:
+        """The rate of the last step."""
+        rate = self.trainer.learning_rate
+        return rate if isinstance(rate, float) else _rates(rate).at(self.trainer.steps)
+
     def keep_state(self) -> None:
         """Keep what the next call of partial_fit goes on from."""
-        self.solver.state = self.trainer.optimizer_state
+        self.solver.state = None if self.diverged else self.trainer.optimizer_state
+
+    def _epoch(self) -> Array:
+        """Run an epoch; return its ``last_steps``."""
+        if issparse(self.X):
+            return self._sparse_epoch()
+        self.trainer.run_epoch(self.X, self.targets, self.order, self.sample_weight)
+        return self.trainer.last_steps
 
     def _sparse_epoch(self) -> Array:
         X = self.X if self.order is None else self.X[self.order]

@@ -1,0 +1,16 @@
+"""What a run of ``Trainer.fit`` does besides training: the protocol, and callbacks ready to use."""
+
+from descend.callbacks.callback import Callback, LambdaCallback
+from descend.callbacks.checkpoint import Checkpoint
+from descend.callbacks.csv_logger import CSVLogger
+from descend.callbacks.early_stopping import EarlyStopping
+from descend.callbacks.tensorboard import TensorBoard
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "Checkpoint",
+    "EarlyStopping",
+    "LambdaCallback",
+    "TensorBoard",
+]

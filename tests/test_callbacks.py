@@ -1,0 +1,458 @@
+"""Callbacks: when each hook is called, what it may do, and what those of the library do."""
+
+import csv
+import struct
+import sys
+
+import numpy as np
+import pytest
+
+import descend as ds
+from strategies import mlp, problem
+from tolerances import same_bits
+
+CASE = problem(mlp(4, 6, 2), "squared_error", 40, seed=3)
+VALIDATION = CASE.X[:15], CASE.y[:15]
+
+
+def trainer(**options):
+    """Return a trainer of three steps an epoch."""
+    options = {"batch_size": 16, "optimizer": ds.Adam(0.01), **options}
+    return ds.Trainer(CASE.architecture.network(), loss=CASE.loss, **options)
+
+
+def fit(run, callbacks, epochs=4, **options):
+    return run.fit(CASE.X, CASE.y, epochs=epochs, callbacks=callbacks, **options)
+
+
+class Recorder(ds.Callback):
+    """Writes down every call, with the trainer's counters."""
+
+    def __init__(self, name="", every_n_steps=None, log=None):
+        self.name, self.every_n_steps = name, every_n_steps
+        self.log = [] if log is None else log
+
+    def on_train_begin(self, trainer):
+        self.log.append((self.name + "begin", trainer.epoch, trainer.steps))
+
+    def on_step_end(self, trainer, report):
+        assert isinstance(report, ds.StepReport)
+        assert report.step == trainer.steps
+        self.log.append((self.name + "step", trainer.epoch, trainer.steps))
+
+    def on_epoch_end(self, trainer, report):
+        assert isinstance(report, ds.EpochReport)
+        assert report.epoch == trainer.epoch
+        self.log.append((self.name + "epoch", trainer.epoch, trainer.steps))
+
+    def on_train_end(self, trainer, history):
+        assert isinstance(history, ds.History)
+        assert trainer.unfinished_run is None
+        self.log.append((self.name + "end", trainer.epoch, trainer.steps))
+
+    def close(self):
+        self.log.append(self.name + "close")
+
+
+def test_hooks_are_called_in_the_order_of_the_run():
+    recorder = Recorder(every_n_steps=2)
+    fit(trainer(), [recorder], epochs=2)
+    assert recorder.log == [
+        ("begin", 0, 0),
+        ("step", 0, 2),
+        ("epoch", 1, 3),
+        ("step", 1, 4),
+        ("step", 1, 6),
+        ("epoch", 2, 6),
+        ("end", 2, 6),
+        "close",
+    ]
+
+
+def test_steps_are_counted_over_the_trainers_life():
+    run, recorder = trainer(), Recorder(every_n_steps=2)
+    run.run_epoch(CASE.X, CASE.y)
+    fit(run, [recorder], epochs=1)
+    assert [call for call in recorder.log if call[0] == "step"] == [("step", 1, 4), ("step", 1, 6)]
+
+
+@pytest.mark.parametrize("every", [(2, 3), (4, 6), (1, 5), (None, 4)])
+def test_each_callback_has_its_own_number_of_steps(every):
+    recorders = [Recorder(every_n_steps=n) for n in every]
+    fit(trainer(), recorders)
+    for recorder, n in zip(recorders, every, strict=True):
+        steps = [call[2] for call in recorder.log if call[0] == "step"]
+        assert steps == ([] if n is None else list(range(n, 13, n)))
+
+
+def test_callbacks_are_called_in_their_order_and_those_that_come_last_behind_them():
+    log = []
+    first, second, last = (Recorder(name, None, log) for name in ("a ", "b ", "last "))
+    last.comes_last = True
+    fit(trainer(), [last, first, second], epochs=1)
+    assert [call[0] for call in log if "epoch" in call[0]] == ["a epoch", "b epoch", "last epoch"]
+
+
+@pytest.mark.parametrize("every_n_steps", [None, 1, 2, 7])
+@pytest.mark.parametrize("batch_size", [1, 16, None])
+def test_callbacks_change_no_bit(batch_size, every_n_steps):
+    plain, watched = trainer(batch_size=batch_size), trainer(batch_size=batch_size)
+    expected = fit(plain, None)
+    history = fit(watched, [Recorder(every_n_steps=every_n_steps)])
+    assert (history.loss, history.steps) == (expected.loss, expected.steps)
+    assert same_bits(watched.network.parameters(), plain.network.parameters())
+
+
+def test_a_step_report_says_what_the_step_gave():
+    reports = []
+    run = trainer(shuffle=False)
+    twin = trainer(shuffle=False)
+    each = ds.LambdaCallback(on_step_end=lambda trainer, report: reports.append(report))
+    fit(run, [each], epochs=2)
+    begins = [0, 16, 32] * 2
+    losses = [twin.step(CASE.X[b : b + 16], CASE.y[b : b + 16]) for b in begins]
+    assert [report.loss for report in reports] == losses
+    assert [report.epoch for report in reports] == [1, 1, 1, 2, 2, 2]
+    assert [report.rows for report in reports] == [16, 32, 40] * 2
+    assert [report.learning_rate for report in reports] == [0.01] * 6
+    assert all(0 < report.seconds < 100 for report in reports)
+
+
+@pytest.mark.parametrize("answer", [False, np.False_])
+@pytest.mark.parametrize("at", [1, 3, 5])
+def test_false_after_a_step_ends_the_run_there(at, answer):
+    run, other = trainer(), Recorder(every_n_steps=1)
+    stop = ds.LambdaCallback(
+        on_step_end=lambda trainer, report: answer if report.step == at else None
+    )
+    history = fit(run, [stop, other])
+    assert (history.stop_reason, history.steps, run.steps) == ("interrupted", at, at)
+    assert len(history.loss) == run.epoch == -(-at // 3)
+    # The others are called all the same, and the end too.
+    assert [call[2] for call in other.log if call[0] == "step"] == list(range(1, at + 1))
+    assert other.log[-2][0] == "end"
+
+
+@pytest.mark.parametrize("answer", [None, True, 0, "", []])
+def test_only_false_ends_the_run(answer):
+    history = fit(trainer(), [lambda trainer, report: answer])
+    assert history.stop_reason == "epochs"
+
+
+def test_a_function_is_called_after_each_epoch():
+    seen = []
+    history = fit(trainer(), [lambda trainer, report: seen.append((trainer.epoch, report.loss))])
+    assert seen == list(enumerate(history.loss, 1))
+
+
+def test_progress_and_callbacks_go_together():
+    shown, recorder = [], Recorder()
+    history = fit(trainer(), [recorder], progress=lambda report: shown.append(report.epoch) or True)
+    assert shown == [1, 2, 3, 4]
+    assert history.stop_reason == "epochs"
+    recorder = Recorder()
+    history = fit(trainer(), [recorder], progress=lambda report: report.epoch < 2)
+    assert (history.stop_reason, len(history.loss)) == ("interrupted", 2)
+    assert ("epoch", 2, 6) in recorder.log
+
+
+@pytest.mark.parametrize("hook", ["on_train_begin", "on_step_end", "on_epoch_end", "on_train_end"])
+def test_an_exception_of_a_callback_is_the_callers(hook):
+    def fail(*_):
+        raise LookupError("of the caller's own")
+
+    run, recorder = trainer(), Recorder()
+    with pytest.raises(LookupError, match="of the caller's own"):
+        fit(run, [recorder, ds.LambdaCallback(**{hook: fail})])
+    assert recorder.log[-1] == "close"
+    epochs = {"on_train_begin": 0, "on_step_end": 1, "on_epoch_end": 1, "on_train_end": 4}[hook]
+    assert run.epoch == epochs
+    # The trainer works on, with a new run.
+    assert len(fit(run, []).loss) == 4
+    assert run.epoch == epochs + 4
+
+
+def test_data_that_do_not_fit_are_refused_before_any_callback():
+    recorder = Recorder()
+    with pytest.raises(ValueError, match=r"Trainer.fit: X"):
+        trainer().fit(CASE.X[:, :2], CASE.y, callbacks=[recorder])
+    assert recorder.log == ["close"]
+
+
+def test_within_a_callback_training_is_an_error_and_reading_is_not(tmp_path):
+    run, losses = trainer(), []
+
+    def work(trainer, report):
+        assert trainer is run
+        losses.append(run.network.loss_and_gradient(CASE.X, CASE.y, CASE.loss)[0])
+        assert run.network.predict(CASE.X).shape == (40, 2)
+        assert run.optimizer_state.step == run.steps == report.step
+        assert run.last_steps.shape == (0, 3)
+        assert run.unfinished_run.steps == 3 * (report.epoch - 1)
+        run.learning_rate = run.learning_rate / 2
+        run.save(tmp_path / "file")
+        state = run.optimizer_state
+        for call in (
+            lambda: run.step(CASE.X, CASE.y),
+            lambda: run.run_epoch(CASE.X, CASE.y),
+            lambda: run.fit(CASE.X, CASE.y),
+            lambda: run.discard_run(),
+            lambda: setattr(run, "optimizer_state", state),
+        ):
+            with pytest.raises(RuntimeError, match="already at work"):
+                call()
+
+    fit(run, [ds.LambdaCallback(on_step_end=work)], epochs=2)
+    assert len(losses) == 6
+    assert run.learning_rate == 0.01 / 2**6
+
+
+def test_a_learning_rate_set_after_a_step_is_that_of_the_next():
+    run, twin = trainer(shuffle=False), trainer(shuffle=False)
+
+    def halve(trainer, report):
+        trainer.learning_rate = 0.01 / 2**report.step
+
+    fit(run, [ds.LambdaCallback(on_step_end=halve)], epochs=2)
+    for step, begin in enumerate([0, 16, 32] * 2, 1):
+        twin.step(CASE.X[begin : begin + 16], CASE.y[begin : begin + 16])
+        twin.learning_rate = 0.01 / 2**step
+    assert same_bits(run.network.parameters(), twin.network.parameters())
+
+
+@pytest.mark.parametrize("wrong", [[3], ["name"], [ds.Callback], 3, [None]])
+def test_callbacks_of_another_kind_are_an_error(wrong):
+    run = trainer()
+    with pytest.raises(TypeError, match=r"callbacks"):
+        fit(run, wrong)
+    assert run.epoch == 0
+
+
+@pytest.mark.parametrize(
+    ("every", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (True, TypeError)]
+)
+def test_a_number_of_steps_that_is_none_is_an_error(every, error):
+    with pytest.raises(error, match="every_n_steps"):
+        fit(trainer(), [Recorder(every_n_steps=every)])
+
+
+# EarlyStopping
+
+
+def overfitting():
+    return trainer(batch_size=4, optimizer=ds.Adam(0.05))
+
+
+@pytest.mark.parametrize("patience", [1, 3, 10])
+def test_early_stopping_is_patience_of_the_core(patience):
+    ours, cores = overfitting(), overfitting()
+    history = fit(ours, [ds.EarlyStopping(patience=patience)], 500, validation_data=VALIDATION)
+    expected = fit(cores, None, 500, validation_data=VALIDATION, stop=ds.Stop(patience=patience))
+    assert expected.stop_reason == "patience"
+    assert history.stop_reason == "interrupted"
+    assert history.loss == expected.loss
+    assert history.validation_loss == expected.validation_loss
+    assert same_bits(ours.network.parameters(), cores.network.parameters())
+
+
+def test_early_stopping_leaves_the_last_parameters_where_it_is_told_to():
+    ours, plain = overfitting(), overfitting()
+    stopping = ds.EarlyStopping(patience=2, restore_best=False)
+    history = fit(ours, [stopping], 500, validation_data=VALIDATION)
+    fit(plain, None, len(history.loss), validation_data=VALIDATION)
+    assert same_bits(ours.network.parameters(), plain.network.parameters())
+    assert stopping.best == min(history.validation_loss)
+
+
+class Values(ds.EarlyStopping):
+    """Given its values instead of a report's."""
+
+    def __init__(self, values, **options):
+        super().__init__(monitor="loss", restore_best=False, **options)
+        self.values = iter(values)
+
+    def on_epoch_end(self, trainer, report):
+        object.__setattr__(report, "loss", next(self.values))
+        return super().on_epoch_end(trainer, report)
+
+
+@pytest.mark.parametrize(
+    ("options", "values", "epochs"),
+    [
+        ({"patience": 2}, [5, 4, 4, 3, 3, 3, 1], 6),
+        ({"patience": 2, "min_delta": 1}, [5, 4, 4.5, 1], 3),
+        ({"patience": 2, "min_delta": 1}, [5, 3, 2.5, 1, 0.5, 0.1, 9], 6),
+        ({"patience": 2, "mode": "max"}, [1, 2, 3, 3, 3, 9], 5),
+        ({"patience": 3}, [float("nan"), float("nan"), float("nan"), 1], 3),
+        ({"patience": 2}, [1, float("nan"), 0.5, float("inf"), 7], 5),
+    ],
+)
+def test_early_stopping_counts_the_epochs_without_a_better_value(options, values, epochs):
+    history = fit(trainer(), [Values(values, **options)], len(values))
+    assert len(history.loss) == epochs
+
+
+def test_a_stopping_that_is_used_again_begins_anew():
+    stopping = ds.EarlyStopping("loss", patience=1, mode="max")
+    for _ in range(2):
+        assert len(fit(trainer(), [stopping], 9).loss) == 2
+
+
+def test_a_monitor_that_is_not_there_is_an_error():
+    with pytest.raises(ValueError, match=r"EarlyStopping: there is no 'validation_loss'.*loss"):
+        fit(trainer(), [ds.EarlyStopping()])
+    with pytest.raises(ValueError, match=r"larger or a smaller 'mine' better"):
+        ds.EarlyStopping("mine")
+    for name in ("accuracy", "validation_r2", "top_3_accuracy", "mean_squared_error"):
+        ds.EarlyStopping(name)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"patience": 0}, ValueError),
+        ({"patience": None}, TypeError),
+        ({"patience": 1.5}, TypeError),
+        ({"min_delta": -1}, ValueError),
+        ({"min_delta": float("nan")}, ValueError),
+        ({"mode": "best"}, ValueError),
+        ({"monitor": 3}, TypeError),
+    ],
+)
+def test_a_setting_out_of_range_is_an_error(options, error):
+    with pytest.raises(error, match=next(iter(options))):
+        ds.EarlyStopping(**options)
+
+
+# Checkpoint
+
+
+def test_a_checkpoint_names_its_files(tmp_path):
+    path = tmp_path / "{{run}}-{epoch:02d}-{step}.safetensors"
+    fit(trainer(), [ds.Checkpoint(path, every_n_epochs=2, every_n_steps=5)])
+    names = sorted(file.name for file in tmp_path.iterdir())
+    assert names == [f"{{run}}-{which}.safetensors" for which in ("01-5", "02-6", "03-10", "04-12")]
+    for name in names:
+        loaded = ds.Trainer.load(tmp_path / name)
+        assert name == f"{{run}}-{loaded.epoch:02d}-{loaded.steps}.safetensors"
+
+
+def test_a_checkpoint_of_the_best_epoch(tmp_path):
+    run = overfitting()
+    best = ds.Checkpoint(tmp_path / "best", save_best_only=True)
+    history = fit(run, [best], 40, validation_data=VALIDATION)
+    at = int(np.argmin(history.validation_loss))
+    assert at < 39
+    loaded = ds.Trainer.load(tmp_path / "best")
+    assert loaded.epoch == at + 1
+    loss, _ = loaded.network.loss_and_gradient(*VALIDATION, CASE.loss)
+    assert loss == pytest.approx(min(history.validation_loss), rel=1e-12)
+
+
+@pytest.mark.parametrize("path", ["{nothing}", "{", "{0}", "{epoch.x}", "{epoch:q}"])
+def test_a_path_with_other_braces_is_an_error(path):
+    with pytest.raises(ValueError, match=r"Checkpoint: path .*\{epoch\} and \{step\}"):
+        ds.Checkpoint(path)
+
+
+def test_a_checkpoint_that_cannot_be_is_an_error_at_once(tmp_path):
+    with pytest.raises(ValueError, match="never save"):
+        ds.Checkpoint("file", every_n_epochs=None)
+    run = trainer()
+    with pytest.raises(FileNotFoundError, match="absent"):
+        fit(run, [ds.Checkpoint(tmp_path / "absent" / "file")])
+    assert run.steps == 0
+
+
+# CSVLogger
+
+
+def lines(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_csv_file_has_a_line_an_epoch_with_all_its_bits(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("something,else\n1,2\n")
+    history = fit(trainer(), [ds.CSVLogger(path)], validation_data=VALIDATION)
+    rows = lines(path)
+    assert list(rows[0]) == [
+        *("epoch", "loss", "validation_loss", "learning_rate", "rows", "steps", "seconds")
+    ]
+    assert [int(row["epoch"]) for row in rows] == [1, 2, 3, 4]
+    assert [float(row["loss"]) for row in rows] == history.loss
+    assert [float(row["validation_loss"]) for row in rows] == history.validation_loss
+    assert [row["steps"] for row in rows] == ["3", "6", "9", "12"]
+
+
+def test_a_csv_file_may_go_on(tmp_path):
+    path = tmp_path / "log.csv"
+    run = trainer()
+    for _ in range(2):
+        fit(run, [ds.CSVLogger(path, append=True)], 2)
+    assert [row["epoch"] for row in lines(path)] == ["1", "2", "3", "4"]
+    with pytest.raises(ValueError, match=r"CSVLogger: .*columns epoch, loss, learning_rate"):
+        fit(run, [ds.CSVLogger(path, append=True)], validation_data=VALIDATION)
+    assert len(lines(path)) == 4
+
+
+def test_a_csv_file_of_a_resumed_run_has_each_epoch_once(tmp_path):
+    log, file = tmp_path / "log.csv", tmp_path / "file"
+    whole = tmp_path / "whole.csv"
+    fit(trainer(), [ds.CSVLogger(whole)], 5)
+    # Three epochs are written down, and the file is of the second.
+    early = ds.Checkpoint(file, every_n_epochs=2)
+    fit(trainer(), [ds.CSVLogger(log), early], 3)
+    assert len(lines(log)) == 3
+    loaded = ds.Trainer.load(file)
+    fit(loaded, [ds.CSVLogger(log)], 5 - loaded.epoch)
+
+    def without_seconds(path):
+        return [{**row, "seconds": None} for row in lines(path)]
+
+    assert without_seconds(log) == without_seconds(whole)
+
+
+# TensorBoard
+
+
+def scalars(folder):
+    """Read the event files back: each scalar as (tag, step, value)."""
+    event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
+    found = []
+    for path in sorted(folder.iterdir()):
+        data, place = path.read_bytes(), 0
+        while place < len(data):
+            (size,) = struct.unpack_from("<Q", data, place)
+            event = event_pb2.Event.FromString(data[place + 12 : place + 12 + size])
+            found += [(v.tag, event.step, v.simple_value) for v in event.summary.value]
+            place += 12 + size + 4
+    return found
+
+
+def test_tensorboard_has_the_numbers_of_each_epoch_and_step(tmp_path):
+    pytest.importorskip("tensorboardX")
+    board = ds.TensorBoard(tmp_path, every_n_steps=2)
+    history = fit(trainer(), [board], validation_data=VALIDATION)
+    found = scalars(tmp_path)
+
+    def curve(tag):
+        return [(step, value) for name, step, value in found if name == tag]
+
+    at = [3, 6, 9, 12]
+    single = np.float32
+    assert curve("loss") == list(zip(at, map(single, history.loss), strict=True))
+    assert curve("validation_loss") == list(
+        zip(at, map(single, history.validation_loss), strict=True)
+    )
+    assert curve("learning_rate") == [(step, single(0.01)) for step in at]
+    assert curve("epoch") == list(zip(at, [1, 2, 3, 4], strict=True))
+    assert [step for step, _ in curve("step/loss")] == [2, 4, 6, 8, 10, 12]
+
+
+def test_tensorboard_without_a_writer_is_a_clear_error(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ImportError, match=r"descend\[tensorboard\]"):
+        ds.TensorBoard(tmp_path)
