@@ -27,6 +27,12 @@ OPTIMIZERS = (
     ds.Adam(),
     ds.AdamW(),
     ds.Adam(epsilon_hat=True),
+    ds.AdaDelta(),
+    ds.AMSGrad(),
+    ds.Adamax(),
+    ds.NAdam(),
+    ds.Lion(1e-3, weight_decay=0.1),
+    ds.Adam(ds.schedules.warm_up(ds.schedules.cosine(1e-2, 50), 5)),
 )
 
 
@@ -69,6 +75,8 @@ def configuration(index):
         options |= {"clip_norm": 0.05, "clip_value": [None, 0.02][index % 2]}
     if index % 4 == 2:
         options |= {"clip_value": 0.01, "average_decay": 0.9}
+    if loss.endswith("cross_entropy") and index % 3 == 1:
+        options |= {"label_smoothing": 0.1}
     return case, options
 
 

@@ -89,6 +89,11 @@ OPTIMIZER_FIELDS = {
     "AdaGrad": ["learning_rate", "epsilon"],
     "RMSProp": ["learning_rate", "rho", "epsilon", "momentum"],
     "Adam": ["learning_rate", "beta1", "beta2", "epsilon", "epsilon_hat"],
+    "AdaDelta": ["learning_rate", "rho", "epsilon"],
+    "AMSGrad": ["learning_rate", "beta1", "beta2", "epsilon"],
+    "Adamax": ["learning_rate", "beta1", "beta2", "epsilon"],
+    "NAdam": ["learning_rate", "beta1", "beta2", "epsilon"],
+    "Lion": ["learning_rate", "beta1", "beta2", "weight_decay"],
     "AdamW": ["learning_rate", "beta1", "beta2", "epsilon", "weight_decay", "epsilon_hat"],
 }
 

@@ -32,6 +32,12 @@ OPTIMIZERS = [
     lambda rate: ds.Adam(rate, beta1=0.0, beta2=0.0),
     lambda rate: ds.Adam(1.0, beta1=1 - 1e-16, epsilon=1 / rate),
     lambda rate: ds.AdamW(rate, weight_decay=1e10),
+    lambda rate: ds.AdaDelta(rate),
+    lambda rate: ds.AdaDelta(1.0, rho=1 - 1e-16, epsilon=min(rate, 1e30)),
+    lambda rate: ds.AMSGrad(rate),
+    lambda rate: ds.Adamax(rate, epsilon=1 / rate),
+    lambda rate: ds.NAdam(rate, beta1=0.999),
+    lambda rate: ds.Lion(rate, weight_decay=1e-3),
 ]
 
 

@@ -56,6 +56,11 @@ OPTIMIZERS = {
         {"lr": 0.002, "alpha": 0.9, "eps": 1e-6, "momentum": 0.8},
     ),
     "Adam": (ds.Adam(0.003), torch.optim.Adam, {"lr": 0.003}),
+    "AdaDelta": (ds.AdaDelta(0.5), torch.optim.Adadelta, {"lr": 0.5}),
+    "AMSGrad": (ds.AMSGrad(0.003), torch.optim.Adam, {"lr": 0.003, "amsgrad": True}),
+    "Adamax": (ds.Adamax(0.003), torch.optim.Adamax, {"lr": 0.003}),
+    # Whose beta1 is the same at every step then.
+    "NAdam": (ds.NAdam(0.003), torch.optim.NAdam, {"lr": 0.003, "momentum_decay": 1e9}),
     "AdamW": (
         ds.AdamW(0.003, weight_decay=0.1),
         torch.optim.AdamW,
@@ -126,7 +131,34 @@ def test_trajectories_agree_over_dozens_of_steps(name, batch_size):
             twin.loss(case.X[rows], case.y[rows], case.loss).backward()
             theirs.step()
     parameters = [[part.detach().numpy() for part in pair] for pair in twin.parameters]
-    assert_layers_close(network.parameters(), parameters, 1e-8, "trajectory")
+    # PyTorch keeps NAdam's product of betas in float32.
+    rtol = 1e-5 if name == "NAdam" else 1e-8
+    assert_layers_close(network.parameters(), parameters, rtol, "trajectory")
+
+
+@pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
+def test_class_weights_and_label_smoothing_agree(kind):
+    outputs = {"softmax": 4, "sigmoid": 1}[kind]
+    case = problem(mlp(10, 20, outputs), f"{kind}_cross_entropy", 64, seed=5, as_labels=True)
+    y = np.random.default_rng(0).integers(0, max(outputs, 2), 64)
+    class_weight = np.array([0.5, 2.0, 1.0, 3.0][: max(outputs, 2)])
+    network = case.architecture.network()
+    twin = Twin(case.architecture, network.parameters())
+    options = {"class_weight": class_weight, "label_smoothing": 0.1}
+    trainer = ds.Trainer(network, case.loss, ds.SGD(1.0), **options)
+    loss = trainer.step(case.X, y if kind == "softmax" else y.astype(float))
+    a = torch.tensor(case.X)
+    for layer, (w, b) in zip(case.architecture.layers, twin.parameters, strict=True):
+        a = ACTIVATIONS[layer.activation](a @ w + b)
+    weights = torch.tensor(class_weight)[y]
+    if kind == "softmax":
+        # Its own weights would weigh the classes within the smoothed rows too.
+        rows = functional.cross_entropy(a, torch.tensor(y), label_smoothing=0.1, reduction="none")
+    else:
+        targets = torch.tensor(0.9 * y + 0.05)
+        rows = functional.binary_cross_entropy_with_logits(a[:, 0], targets, reduction="none")
+    expected = (weights * rows).sum() / weights.sum()
+    assert_close(loss, expected.item(), 1e-12)
 
 
 @pytest.mark.parametrize("clipping", ["norm", "value"])

@@ -103,6 +103,18 @@ def test_a_trainer_comes_back_and_goes_on_to_the_same_bits(
     assert same_bits(everything(loaded), everything(run))
 
 
+@pytest.mark.parametrize("class_weight", ["balanced", [1 / 3, 2.0, 0.1], None])
+def test_weights_of_classes_and_smoothed_labels_come_back(folder, class_weight):
+    case = problem(mlp(4, 3), "softmax_cross_entropy", 40, seed=3, as_labels=True)
+    rules = {"class_weight": class_weight, "label_smoothing": 1 / 7}
+    run = ds.Trainer(case.architecture.network(), case.loss, **rules)
+    run.save(folder / "classes.safetensors")
+    loaded = ds.Trainer.load(folder / "classes.safetensors")
+    assert {name: getattr(loaded, name) for name in rules} == rules
+    assert loaded.step(case.X, case.y) == run.step(case.X, case.y)
+    assert same_bits(everything(loaded), everything(run))
+
+
 def test_a_loaded_trainer_trains_the_network_that_it_shows(folder):
     run = trainer()
     run.save(folder / "shows.safetensors")

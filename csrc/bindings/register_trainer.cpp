@@ -64,11 +64,55 @@ std::optional<double> optional_number(const char* where, const char* what, py::h
   return number_argument(where, what, value);
 }
 
+// None, "balanced", a sequence of a weight a class, or a dict of some classes' weights: those it
+// leaves out count 1.
+ClassWeight class_weight_argument(const char* where, py::handle value, std::size_t classes) {
+  constexpr const char* kWhat = "class_weight";
+  ClassWeight class_weight;
+  if (value.is_none()) return class_weight;
+  if (py::isinstance<py::str>(value)) {
+    if (value.cast<std::string>() != "balanced") {
+      throw core::invalid(where, ": class_weight must be 'balanced', a dict or a sequence, got ",
+                          py::repr(value).cast<std::string>(), ".");
+    }
+    class_weight.balanced = true;
+    return class_weight;
+  }
+  if (!py::isinstance<py::dict>(value)) {
+    const auto given = vector_argument(where, kWhat, value);
+    const ConstVectorView& weights = given.view;
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      class_weight.weights.push_back(weights.dtype() == DType::float32
+                                         ? static_cast<const float*>(weights.data())[i]
+                                         : static_cast<const double*>(weights.data())[i]);
+    }
+    if (class_weight.weights.empty()) {
+      throw core::invalid(where, ": class_weight is empty; give one weight a class.");
+    }
+    return class_weight;
+  }
+  class_weight.weights.assign(std::max<std::size_t>(classes, 1), 1.0);
+  for (const auto& [label, weight] : value.cast<py::dict>()) {
+    const std::uint64_t index =
+        integer_argument(where, "a class of class_weight", label, 0,
+                         static_cast<std::uint64_t>(class_weight.weights.size()) - 1);
+    class_weight.weights[index] = number_argument(where, kWhat, weight);
+  }
+  return class_weight;
+}
+
+py::object class_weight_object(const ClassWeight& class_weight) {
+  if (class_weight.balanced) return py::str("balanced");
+  if (class_weight.weights.empty()) return py::none();
+  return py::cast(class_weight.weights);
+}
+
 BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::handle optimizer_value,
                           py::handle batch_size, py::handle shuffle, py::handle seed,
                           py::handle threads, py::handle l2, py::handle l1,
                           py::handle divide_penalty, py::handle clip_norm, py::handle clip_value,
-                          py::handle average_decay, py::handle track_gradient_noise) {
+                          py::handle average_decay, py::handle class_weight,
+                          py::handle label_smoothing, py::handle track_gradient_noise) {
   constexpr const char* kWhere = "Trainer";
   const std::string loss_name = name_argument(kWhere, "loss", loss_value);
   const Loss loss = prefixed(kWhere, [&] { return parse_loss(loss_name); });
@@ -85,6 +129,10 @@ BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::han
   options.clip_norm = optional_number(kWhere, "clip_norm", clip_norm);
   options.clip_value = optional_number(kWhere, "clip_value", clip_value);
   options.average_decay = optional_number(kWhere, "average_decay", average_decay);
+  const bool is_sigmoid = loss == Loss::sigmoid_cross_entropy && network.outputs() == 1;
+  options.class_weight =
+      class_weight_argument(kWhere, class_weight, is_sigmoid ? 2 : network.outputs());
+  options.label_smoothing = number_argument(kWhere, "label_smoothing", label_smoothing);
   options.track_gradient_noise =
       flag_argument(kWhere, "track_gradient_noise", track_gradient_noise);
   return BoundTrainer(Trainer(network, loss, optimizer, options));
@@ -433,7 +481,8 @@ void register_trainer(py::module_& module) {
       .def(py::init(&make_trainer), py::arg("network"), py::arg("loss"), py::arg("optimizer"),
            py::arg("batch_size"), py::arg("shuffle"), py::arg("seed"), py::arg("threads"),
            py::arg("l2"), py::arg("l1"), py::arg("divide_penalty"), py::arg("clip_norm"),
-           py::arg("clip_value"), py::arg("average_decay"), py::arg("track_gradient_noise"))
+           py::arg("clip_value"), py::arg("average_decay"), py::arg("class_weight"),
+           py::arg("label_smoothing"), py::arg("track_gradient_noise"))
       .def(py::init(&trainer_like), py::arg("network"), py::arg("like"), py::arg("batch_size"))
       .def(py::init(&load_trainer), py::arg("path"), py::arg("threads"), py::arg("learning_rate"),
            "The trainer in a file.")
@@ -586,6 +635,13 @@ the penalty beside it, and the rows' sum of weights.
       .def_property_readonly(
           "average_decay", [](const BoundTrainer& self) { return self.options.average_decay; },
           "The decay of the parameters' moving average; None: none is kept.")
+      .def_property_readonly(
+          "class_weight",
+          [](const BoundTrainer& self) { return class_weight_object(self.options.class_weight); },
+          "A weight a class, \"balanced\", or None.")
+      .def_property_readonly(
+          "label_smoothing", [](const BoundTrainer& self) { return self.options.label_smoothing; },
+          "How far the targets are drawn towards equal probabilities.")
       .def("_averaged_network",
            [](const BoundTrainer& self) { return self.trainer.averaged_network(); })
       .def_property_readonly(

@@ -417,6 +417,32 @@ void CpuEngine<T>::drop_outputs(std::size_t l, const core::Share& share, const M
                     layer.dropped.data() + offset);
 }
 
+// The targets of `rows`, class indices as one-hot rows, drawn towards what says nothing: e / K of
+// each of K classes, or 1/2 of a sigmoid.
+template <class T>
+void CpuEngine<T>::smooth_targets(const Minibatch& batch, const Rows& rows,
+                                  const std::int32_t* labels, T* y) {
+  const std::size_t outputs = layout_.layers.back().units;
+  const double e = batch.label_smoothing;
+  const double choices =
+      target_kind(loss_) == TargetKind::labels ? static_cast<double>(outputs) : 2.0;
+  const T kept = static_cast<T>(1.0 - e), rest = static_cast<T>(e / choices);
+  if (labels == nullptr) {
+    const core::KeepSubnormals keep;
+    const ConstMatrixView& values = batch.examples.targets.values();
+    kernels_.gather_rows({rows.count, outputs, values.data(), values.element_type(),
+                          values.row_stride(), rows.order, rows.first, y, ld_y_});
+  }
+  for (std::size_t i = 0; i < rows.count; ++i) {
+    T* const row = y + i * ld_y_;
+    if (labels != nullptr) {
+      std::fill_n(row, outputs, T{0});
+      row[labels[i]] = T{1};
+    }
+    for (std::size_t j = 0; j < outputs; ++j) row[j] = kept * row[j] + rest;
+  }
+}
+
 // The losses, and d_z of the last layer.
 template <class T>
 void CpuEngine<T>::loss(const core::Share& share, const Minibatch& batch) {
@@ -431,7 +457,14 @@ void CpuEngine<T>::loss(const core::Share& share, const Minibatch& batch) {
   if (targets.are_labels()) {
     gather_labels(targets.labels(), rows, labels_.data() + share.begin);
     arguments.labels = labels_.data() + share.begin;
-  } else {
+  }
+  if (batch.label_smoothing > 0.0) {
+    T* const y = y_.data() + share.begin * ld_y_;
+    smooth_targets(batch, rows, arguments.labels, y);
+    arguments.labels = nullptr;
+    arguments.y = y;
+    arguments.ld_y = ld_y_;
+  } else if (!targets.are_labels()) {
     const Matrix<T> y =
         rows_of(kernels_, targets.values(), rows, y_.data() + share.begin * ld_y_, ld_y_);
     arguments.y = y.data;

@@ -85,6 +85,7 @@ struct Minibatch {
   /// Of T, (rows of the examples, outputs): where the rows' outputs are written, each at its row's
   /// place; null: nowhere.
   void* outputs = nullptr;
+  double label_smoothing = 0.0;  ///< as TrainerOptions has it
 };
 
 /// The update of step number `step`, from 1, of this learning rate.
@@ -216,6 +217,7 @@ class CpuEngine {
   void forward(std::size_t l, const Part& part, const Minibatch& batch, const T* theta);
   void drop_outputs(std::size_t l, const core::Share& share, const Minibatch& batch);
   void loss(const core::Share& share, const Minibatch& batch);
+  void smooth_targets(const Minibatch& batch, const Rows& rows, const std::int32_t* labels, T* y);
   void backward(std::size_t l, const core::Worker& worker, const Part& part, const T* theta);
   const T* slope_source(std::size_t l, std::size_t row_begin) const;
   void measure_rows(const core::Share& share, const Minibatch& batch, Magnitudes& measured) const;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "core/checks.hpp"
 #include "core/thread_team.hpp"
@@ -179,6 +180,76 @@ void check_range(const char* where, const ConstMatrixView& values, Loss loss,
   });
 }
 
+std::vector<double> checked_sample_weights(const char* where, ConstVectorView weights,
+                                           std::size_t rows) {
+  if (weights.size() != rows) {
+    throw invalid(where, ": sample_weight has ", weights.size(), " values, but X has ", rows,
+                  " rows; give one weight a row.");
+  }
+  std::vector<double> checked(rows);
+  double largest = 0.0;
+  for (std::size_t row = 0; row < rows; ++row) {
+    const double weight = weights.dtype() == DType::float32
+                              ? static_cast<const float*>(weights.data())[row]
+                              : static_cast<const double*>(weights.data())[row];
+    if (!(weight >= 0.0) || !std::isfinite(weight)) {
+      throw invalid(where, ": sample_weight is ", weight, " at row ", row,
+                    ", expected finite numbers of at least 0.");
+    }
+    checked[row] = weight;
+    largest = std::max(largest, weight);
+  }
+  if (largest == 0.0) {
+    throw invalid(where, ": every value of sample_weight is 0, expected a sum above 0.");
+  }
+  return checked;
+}
+
+// Brings the largest into [1/2, 1). J does not depend on the scale; a power of two changes no bit
+// of it, and keeps sums and products from overflowing and the weights from counting as subnormal.
+void scale(RowWeights& weights) {
+  int exponent = 0;
+  std::frexp(*std::max_element(weights.values.begin(), weights.values.end()), &exponent);
+  for (double& weight : weights.values) weight = std::ldexp(weight, -exponent);
+  weights.unit *= std::ldexp(1.0, exponent);
+}
+
+// The class of each row.
+std::vector<std::uint32_t> classes_of(const char* where, const Targets& targets) {
+  std::vector<std::uint32_t> classes(targets.rows());
+  if (targets.are_labels()) {
+    for (std::size_t row = 0; row < classes.size(); ++row) {
+      classes[row] = static_cast<std::uint32_t>(targets.labels()[row]);
+    }
+    return classes;
+  }
+  if (targets.values().columns() != 1) {
+    throw invalid(where, ": class_weight takes class indices of shape (", targets.rows(),
+                  ",), but y is rows of probabilities.");
+  }
+  for_each_value(targets.values(), 0, classes.size(),
+                 [&](std::size_t row, std::size_t, double value) {
+                   if (value != 0.0 && value != 1.0) {
+                     throw invalid(where, ": y is ", value, " at row ", row,
+                                   ", but class_weight takes targets of 0 and 1.");
+                   }
+                   classes[row] = value == 1.0 ? 1 : 0;
+                 });
+  return classes;
+}
+
+// n / (k n_c) of each class; 0 of those that do not occur.
+std::vector<double> balanced_weights(const std::vector<std::uint32_t>& classes) {
+  std::vector<double> weights(*std::max_element(classes.begin(), classes.end()) + std::size_t{1});
+  for (const std::uint32_t label : classes) weights[label] += 1.0;
+  double occurring = 0.0;
+  for (const double count : weights) occurring += count > 0.0 ? 1.0 : 0.0;
+  for (double& weight : weights) {
+    if (weight > 0.0) weight = static_cast<double>(classes.size()) / (occurring * weight);
+  }
+  return weights;
+}
+
 }  // namespace
 
 void check_finite(const char* where, const char* what, const ConstMatrixView& matrix, DType dtype,
@@ -222,32 +293,34 @@ void check_targets(const char* where, const Targets& targets, Loss loss, std::si
 
 std::vector<double> checked_weights(const char* where, ConstVectorView weights, std::size_t rows) {
   if (!weights.given()) return {};
-  if (weights.size() != rows) {
-    throw invalid(where, ": sample_weight has ", weights.size(), " values, but X has ", rows,
-                  " rows; give one weight a row.");
+  RowWeights checked{checked_sample_weights(where, weights, rows), 1.0};
+  scale(checked);
+  return std::move(checked.values);
+}
+
+RowWeights row_weights(const char* where, ConstVectorView sample_weight,
+                       const ClassWeight& class_weight, const Targets& targets) {
+  const std::size_t rows = targets.rows();
+  RowWeights weights;
+  if (sample_weight.given()) {
+    weights.values = checked_sample_weights(where, sample_weight, rows);
+    scale(weights);
   }
-  std::vector<double> checked(rows);
-  double largest = 0.0;
+  if (!class_weight.any()) return weights;
+  const std::vector<std::uint32_t> classes = classes_of(where, targets);
+  RowWeights factors{class_weight.balanced ? balanced_weights(classes) : class_weight.weights, 1.0};
+  scale(factors);
+  if (weights.values.empty()) weights.values.assign(rows, 1.0);
   for (std::size_t row = 0; row < rows; ++row) {
-    const double weight = weights.dtype() == DType::float32
-                              ? static_cast<const float*>(weights.data())[row]
-                              : static_cast<const double*>(weights.data())[row];
-    if (!(weight >= 0.0) || !std::isfinite(weight)) {
-      throw invalid(where, ": sample_weight is ", weight, " at row ", row,
-                    ", expected finite numbers of at least 0.");
-    }
-    checked[row] = weight;
-    largest = std::max(largest, weight);
+    weights.values[row] *= factors.values[classes[row]];
   }
-  if (largest == 0.0) {
-    throw invalid(where, ": every value of sample_weight is 0, expected a sum above 0.");
+  if (*std::max_element(weights.values.begin(), weights.values.end()) == 0.0) {
+    throw invalid(where, ": the weight of every row, with that of its class, is 0; expected a sum ",
+                  "above 0.");
   }
-  // J does not depend on the scale; a power of two changes no bit of it, and keeps the sums from
-  // overflowing and the weights from counting as subnormal.
-  int exponent = 0;
-  std::frexp(largest, &exponent);
-  for (double& weight : checked) weight = std::ldexp(weight, -exponent);
-  return checked;
+  scale(weights);
+  weights.unit *= factors.unit;
+  return weights;
 }
 
 }  // namespace descend::engine

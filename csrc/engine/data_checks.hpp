@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/interrupt_poll.hpp"
+#include "descend/class_weight.hpp"
 #include "descend/loss.hpp"
 #include "descend/matrix_view.hpp"
 
@@ -26,6 +27,18 @@ void check_targets(const char* where, const Targets& targets, Loss loss, std::si
 /// none are given. Throws std::invalid_argument unless they are `rows` finite numbers of at least
 /// 0, not all 0.
 std::vector<double> checked_weights(const char* where, ConstVectorView weights, std::size_t rows);
+
+/// Weights of rows.
+struct RowWeights {
+  std::vector<double> values;  ///< the largest in [1/2, 1); empty: all 1
+  double unit = 1.0;           ///< what they are given in, a power of two
+};
+
+/// The sample weights, times those of the rows' classes. Throws std::invalid_argument as
+/// checked_weights does, where all products are 0, and where there are class weights but `targets`,
+/// which are checked, are no class indices, nor 0 and 1 in one column.
+RowWeights row_weights(const char* where, ConstVectorView sample_weight,
+                       const ClassWeight& class_weight, const Targets& targets);
 
 /// Throws std::invalid_argument unless every element of `matrix` is finite, also as `dtype`.
 /// `what` is the matrix's name. Integers are, and are not read.

@@ -31,6 +31,7 @@ class GrowthBound {
   double gain_ = 0.0;     // of the highest rate so far: momentum goes on with what it gave
   double growth_ = 1.0;   // by which the decay may multiply a parameter
   double carried_ = 0.0;  // what a state that was set may move a parameter, each step
+  double carried_scale_ = 0.0, factor_ = 1.0;  // where it multiplies what a gradient moves
   double parameters_;
   double steepest_ = 0.0;  // the largest gradient so far
 };

@@ -116,10 +116,11 @@ constexpr std::size_t kMostStates = 3;
 /// What one optimizer step has in common for all elements.
 struct StepScalars {
   double learning_rate;
-  double values[2];  ///< as its rule keeps them
+  double values[3];  ///< as its rule keeps them
 };
 
-/// One optimizer step over `count` elements; padding must hold zeros and keeps them.
+/// One optimizer step over `count` elements. Padding of theta and the gradient must hold zeros;
+/// that of theta keeps them.
 template <class T>
 struct UpdateArguments {
   const void* hyperparameters;  ///< the row's struct of optimizer.hpp, its learning rate unused

@@ -297,6 +297,160 @@ struct AdamW : FlatUpdate<T, AdamW> {
   }
 };
 
+// ---- AdaDelta ----------------------------------------------------------------------------------
+
+template <class T>
+struct AdaDeltaRule {
+  static constexpr int kStates = 2;
+  Vec<T> learning_rate, rho, one_minus_rho, epsilon;
+
+  DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& s, Vec<T>& u, Vec<T>&) const {
+    s = fma(rho, s, one_minus_rho * g * g);
+    const Vec<T> d = sqrt(u + epsilon) / sqrt(s + epsilon) * g;
+    u = fma(rho, u, one_minus_rho * d * d);
+    return fma(-learning_rate, d, theta);
+  }
+};
+
+template <class T>
+struct AdaDelta : FlatUpdate<T, AdaDelta> {
+  using Hyperparameters = descend::AdaDelta;
+
+  template <class Visitor>
+  static DESCEND_INLINE void visit(const Hyperparameters& h, const StepScalars& scalars, bool,
+                                   Visitor&& visitor) {
+    visitor(AdaDeltaRule<T>{rounded<T>(scalars.learning_rate), rounded<T>(h.rho),
+                            rounded<T>(1.0 - h.rho), positive_epsilon<T>(h.epsilon)});
+  }
+};
+
+// ---- AMSGrad -----------------------------------------------------------------------------------
+
+template <class T>
+struct AMSGradRule {
+  static constexpr int kStates = 3;
+  AdamRule<T> adam;
+
+  DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& m, Vec<T>& v, Vec<T>& w) const {
+    m = fma(adam.beta1, m, adam.one_minus_beta1 * g);
+    v = fma(adam.beta2, v, adam.one_minus_beta2 * g * g);
+    w = max(w, v);
+    return theta - adam.step_size * m / fma(sqrt(w), adam.root_scale, adam.epsilon);
+  }
+};
+
+template <class T>
+struct AMSGrad : FlatUpdate<T, AMSGrad> {
+  using Hyperparameters = descend::AMSGrad;
+
+  static StepScalars scalars(const Hyperparameters& h, double learning_rate, std::uint64_t step) {
+    return {learning_rate,
+            {learning_rate / (1.0 - power(h.beta1, step)),
+             1.0 / __builtin_sqrt(1.0 - power(h.beta2, step))}};
+  }
+
+  template <class Visitor>
+  static DESCEND_INLINE void visit(const Hyperparameters& h, const StepScalars& scalars, bool,
+                                   Visitor&& visitor) {
+    visitor(AMSGradRule<T>{AdamRule<T>::at(h, scalars)});
+  }
+};
+
+// ---- Adamax ------------------------------------------------------------------------------------
+
+template <class T>
+struct AdamaxRule {
+  static constexpr int kStates = 2;
+  Vec<T> beta1, one_minus_beta1, beta2, epsilon;
+  Vec<T> step_size;  // learning_rate / (1 - beta1^t)
+
+  DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& m, Vec<T>& u, Vec<T>&) const {
+    m = fma(beta1, m, one_minus_beta1 * g);
+    u = max(beta2 * u, abs(g) + epsilon);
+    return theta - step_size * m / u;
+  }
+};
+
+template <class T>
+struct Adamax : FlatUpdate<T, Adamax> {
+  using Hyperparameters = descend::Adamax;
+
+  static StepScalars scalars(const Hyperparameters& h, double learning_rate, std::uint64_t step) {
+    return {learning_rate, {learning_rate / (1.0 - power(h.beta1, step))}};
+  }
+
+  template <class Visitor>
+  static DESCEND_INLINE void visit(const Hyperparameters& h, const StepScalars& scalars, bool,
+                                   Visitor&& visitor) {
+    visitor(AdamaxRule<T>{rounded<T>(h.beta1), rounded<T>(1.0 - h.beta1), rounded<T>(h.beta2),
+                          positive_epsilon<T>(h.epsilon), rounded<T>(scalars.values[0])});
+  }
+};
+
+// ---- NAdam -------------------------------------------------------------------------------------
+
+template <class T>
+struct NAdamRule {
+  static constexpr int kStates = 2;
+  AdamRule<T> adam;      // its step_size that of m
+  Vec<T> gradient_size;  // learning_rate (1 - beta1) / (1 - beta1^t)
+
+  DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& m, Vec<T>& v, Vec<T>&) const {
+    m = fma(adam.beta1, m, adam.one_minus_beta1 * g);
+    v = fma(adam.beta2, v, adam.one_minus_beta2 * g * g);
+    const Vec<T> ahead = fma(adam.step_size, m, gradient_size * g);
+    return theta - ahead / fma(sqrt(v), adam.root_scale, adam.epsilon);
+  }
+};
+
+template <class T>
+struct NAdam : FlatUpdate<T, NAdam> {
+  using Hyperparameters = descend::NAdam;
+
+  static StepScalars scalars(const Hyperparameters& h, double learning_rate, std::uint64_t step) {
+    return {learning_rate,
+            {learning_rate * h.beta1 / (1.0 - power(h.beta1, step + 1)),
+             1.0 / __builtin_sqrt(1.0 - power(h.beta2, step)),
+             learning_rate * (1.0 - h.beta1) / (1.0 - power(h.beta1, step))}};
+  }
+
+  template <class Visitor>
+  static DESCEND_INLINE void visit(const Hyperparameters& h, const StepScalars& scalars, bool,
+                                   Visitor&& visitor) {
+    visitor(NAdamRule<T>{AdamRule<T>::at(h, scalars), rounded<T>(scalars.values[2])});
+  }
+};
+
+// ---- Lion --------------------------------------------------------------------------------------
+
+template <class T>
+struct LionRule {
+  static constexpr int kStates = 1;
+  Vec<T> learning_rate, decay_rate, beta1, one_minus_beta1, beta2, one_minus_beta2;
+
+  DESCEND_INLINE Vec<T> update(Vec<T> theta, Vec<T> g, Vec<T>& m, Vec<T>&, Vec<T>&) const {
+    const Vec<T> zero = Vec<T>::zero();
+    const Vec<T> average = fma(beta1, m, one_minus_beta1 * g);
+    m = fma(beta2, m, one_minus_beta2 * g);
+    const Vec<T> down = select(less(zero, average), learning_rate, zero);
+    const Vec<T> step = select(less(average, zero), -learning_rate, down);
+    return fma(-decay_rate, theta, theta) - step;
+  }
+};
+
+template <class T>
+struct Lion : FlatUpdate<T, Lion> {
+  using Hyperparameters = descend::Lion;
+
+  template <class Visitor>
+  static DESCEND_INLINE void visit(const Hyperparameters& h, const StepScalars& scalars, bool decay,
+                                   Visitor&& visitor) {
+    visitor(LionRule<T>{rounded<T>(scalars.learning_rate), decay_rate<T>(h, scalars, decay),
+                        rounded<T>(h.beta1), rounded<T>(1.0 - h.beta1), rounded<T>(h.beta2),
+                        rounded<T>(1.0 - h.beta2)});
+  }
+};
+
 }  // namespace update_rules
 }  // namespace
 }  // namespace descend::kernels::DESCEND_ISA_NAMESPACE

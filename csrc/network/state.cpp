@@ -109,12 +109,13 @@ void check_inputs(const char* where, const NetworkSpec& spec, const ConstMatrixV
 
 CheckedExamples::CheckedExamples(const char* where, const State& state,
                                  const ConstMatrixView& inputs, const Targets& targets, Loss loss,
-                                 ConstVectorView sample_weight, const engine::CheckOptions& options)
+                                 ConstVectorView sample_weight, const engine::CheckOptions& options,
+                                 const ClassWeight& class_weight)
     : inputs_(inputs), targets_(targets) {
   check_inputs(where, state.spec, inputs, options);
   engine::check_targets(where, targets, loss, inputs.rows(), state.spec.layers.back().units,
                         state.spec.dtype, options);
-  weights_ = engine::checked_weights(where, sample_weight, inputs.rows());
+  weights_ = engine::row_weights(where, sample_weight, class_weight, targets);
 }
 
 engine::Examples CheckedExamples::view() const { return {inputs_, targets_, weights()}; }

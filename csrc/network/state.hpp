@@ -9,6 +9,7 @@
 
 #include "core/aligned_buffer.hpp"
 #include "core/shared_mutex.hpp"
+#include "descend/class_weight.hpp"
 #include "descend/network.hpp"
 #include "engine/data_checks.hpp"
 #include "engine/examples.hpp"
@@ -66,17 +67,22 @@ class CheckedExamples {
   /// and core::Interrupted.
   CheckedExamples(const char* where, const State& state, const ConstMatrixView& inputs,
                   const Targets& targets, Loss loss, ConstVectorView sample_weight,
-                  const engine::CheckOptions& options);
+                  const engine::CheckOptions& options, const ClassWeight& class_weight = {});
 
   /// A view, valid while this object and the caller's arrays are.
   engine::Examples view() const;
   std::size_t rows() const { return inputs_.rows(); }
-  const double* weights() const { return weights_.empty() ? nullptr : weights_.data(); }
+  /// Null: all 1.
+  const double* weights() const {
+    return weights_.values.empty() ? nullptr : weights_.values.data();
+  }
+  /// What the weights are given in.
+  double weight_unit() const { return weights_.unit; }
 
  private:
   ConstMatrixView inputs_;
   Targets targets_;
-  std::vector<double> weights_;
+  engine::RowWeights weights_;
 };
 
 }  // namespace descend::network

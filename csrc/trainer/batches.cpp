@@ -35,7 +35,8 @@ void Batches::take() {
   const std::string where = core::text("Trainer.fit: batch ", number_);
   examples_.emplace(where.c_str(), *state_.network(), batch_.inputs, batch_.targets, state_.loss(),
                     batch_.sample_weight,
-                    engine::CheckOptions{state_.options().threads, &interrupt_});
+                    engine::CheckOptions{state_.options().threads, &interrupt_},
+                    state_.options().class_weight);
   ++number_;
   state_.reserve(examples_->rows());
 }

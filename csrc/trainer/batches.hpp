@@ -28,7 +28,6 @@ class Batches {
   /// Whether a batch was taken; otherwise the epoch is over.
   bool has_batch() const { return examples_.has_value(); }
   const network::CheckedExamples& examples() const { return *examples_; }
-  ConstVectorView sample_weight() const { return batch_.sample_weight; }
 
  private:
   bool next();

@@ -194,7 +194,8 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
           plan.rows.part(first, std::min(first + plan.batch_rows, plan.rows.count));
       const double weight = engine::weight_sum(plan.examples.weights, rows);
       if (weight == 0.0) continue;
-      const engine::Minibatch batch{plan.examples, rows, weight, plan.dropout, plan.outputs};
+      const engine::Minibatch batch{plan.examples, rows,         weight,
+                                    plan.dropout,  plan.outputs, plan.label_smoothing};
       const engine::Penalty penalty = plan.divide_penalty
                                           ? plan.penalty.times(1.0 / (weight * plan.weight_unit))
                                           : plan.penalty;

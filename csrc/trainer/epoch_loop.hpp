@@ -33,6 +33,7 @@ struct EpochPlan {
   engine::Penalty penalty;
   bool divide_penalty;  ///< by the minibatch's sum of weights
   engine::Clipping clipping;
+  double label_smoothing;
   double weight_unit;                    ///< what the weights of `examples` are given in
   bool measures_noise;                   ///< of some of the steps
   std::vector<StepTerms>* reports;       ///< null, or with room for one a step

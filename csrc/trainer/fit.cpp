@@ -117,7 +117,8 @@ History fit(State& state, const ConstMatrixView& inputs, const Targets& targets,
   check_options(state, options);
   core::InterruptPoll interrupt(options.interrupted);
   const CheckedExamples examples(kWhere, *state.network(), inputs, targets, state.loss(),
-                                 options.sample_weight, {state.options().threads, &interrupt});
+                                 options.sample_weight, {state.options().threads, &interrupt},
+                                 state.options().class_weight);
   return run(state, options, interrupt, &examples, nullptr);
 }
 

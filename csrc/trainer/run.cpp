@@ -87,8 +87,7 @@ bool Run::begin_epoch() {
 void Run::visit_rows() {
   const CheckedExamples& examples = *task_.examples;
   EpochProgress& progress = record_.epoch->progress;
-  EpochPlan plan = state_.plan(examples, options_.sample_weight, state_.shuffled(examples.rows()),
-                               task_.interrupt);
+  EpochPlan plan = state_.plan(examples, state_.shuffled(examples.rows()), task_.interrupt);
   plan.deadline = deadline();
   plan.measures_noise = state_.options().track_gradient_noise;
   if (record_.outputs) plan.outputs = record_.outputs->data();
@@ -113,7 +112,7 @@ void Run::visit_batches() {
   OpenEpoch& epoch = *record_.epoch;
   while (!record_.reason && batches.has_batch()) {
     const std::size_t callback_at = steps_to_callback();
-    EpochPlan plan = state_.step_plan(batches.examples(), batches.sample_weight(), task_.interrupt);
+    EpochPlan plan = state_.step_plan(batches.examples(), task_.interrupt);
     plan.deadline = deadline();
     plan.measures_noise =
         state_.options().track_gradient_noise && epoch.progress.steps % kStepsBetween == 0;

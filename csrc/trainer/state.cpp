@@ -41,16 +41,46 @@ void check_bound(const char* what, std::optional<double> value) {
   }
 }
 
-// What weights are given in: checked ones are scaled by a power of two, so that the largest is in
-// [1/2, 1).
-double weight_unit(ConstVectorView given, const double* checked) {
-  if (checked == nullptr) return 1.0;
-  std::size_t row = 0;
-  while (checked[row] < 0.5) ++row;
-  const double weight = given.dtype() == DType::float32
-                            ? static_cast<const float*>(given.data())[row]
-                            : static_cast<const double*>(given.data())[row];
-  return weight / checked[row];
+// How many classes the loss tells apart; 0 where its targets are none.
+std::size_t classes_of(Loss loss, std::size_t outputs) {
+  if (loss == Loss::softmax_cross_entropy) return outputs;
+  return loss == Loss::sigmoid_cross_entropy && outputs == 1 ? 2 : 0;
+}
+
+void check_class_weight(const ClassWeight& class_weight, Loss loss, std::size_t outputs) {
+  if (!class_weight.any()) return;
+  const std::size_t classes = classes_of(loss, outputs);
+  if (classes == 0) {
+    throw invalid("Trainer: class_weight is for softmax_cross_entropy, and for ",
+                  "sigmoid_cross_entropy with one output, but the loss is ", name(loss), " with ",
+                  outputs, " outputs.");
+  }
+  if (class_weight.balanced) return;
+  if (class_weight.weights.size() != classes) {
+    throw invalid("Trainer: class_weight has ", class_weight.weights.size(),
+                  " weights, but there are ", classes, " classes; give one weight a class.");
+  }
+  double sum = 0.0;
+  for (std::size_t i = 0; i < classes; ++i) {
+    const double weight = class_weight.weights[i];
+    if (!(weight >= 0.0) || !std::isfinite(weight)) {
+      throw invalid("Trainer: class_weight is ", weight, " of class ", i,
+                    ", expected finite numbers of at least 0.");
+    }
+    sum += weight;
+  }
+  if (sum == 0.0) throw invalid("Trainer: every class_weight is 0, expected a sum above 0.");
+}
+
+void check_label_smoothing(double smoothing, Loss loss) {
+  if (!(smoothing >= 0.0 && smoothing < 1.0)) {
+    throw invalid("Trainer: label_smoothing must be in [0, 1), got ", smoothing, ".");
+  }
+  const bool smooths = loss == Loss::softmax_cross_entropy || loss == Loss::sigmoid_cross_entropy;
+  if (smoothing > 0.0 && !smooths) {
+    throw invalid("Trainer: label_smoothing is for softmax_cross_entropy and ",
+                  "sigmoid_cross_entropy, but the loss is ", name(loss), ".");
+  }
 }
 
 }  // namespace
@@ -80,6 +110,8 @@ State::State(std::shared_ptr<network::State> network, Loss loss, Optimizer optim
   if (decay && !(*decay >= 0 && *decay < 1)) {
     throw invalid("Trainer: average_decay must be in [0, 1), got ", *decay, ".");
   }
+  check_class_weight(options_.class_weight, loss_, network_->spec.layers.back().units);
+  check_label_smoothing(options_.label_smoothing, loss_);
   network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
     memory_ = Memory<T>{};
@@ -223,8 +255,8 @@ std::optional<Evaluation> State::evaluate(const ConstMatrixView& inputs, const T
   return evaluation;
 }
 
-EpochPlan State::plan(const CheckedExamples& examples, ConstVectorView sample_weight,
-                      const std::vector<std::size_t>* order, core::InterruptPoll& interrupt) {
+EpochPlan State::plan(const CheckedExamples& examples, const std::vector<std::size_t>* order,
+                      core::InterruptPoll& interrupt) {
   const std::size_t rows = examples.rows();
   EpochPlan plan{};
   plan.examples = examples.view();
@@ -236,14 +268,14 @@ EpochPlan State::plan(const CheckedExamples& examples, ConstVectorView sample_we
   plan.penalty = {options_.l2, options_.l1};
   plan.divide_penalty = options_.divide_penalty;
   plan.clipping = clipping();
-  plan.weight_unit = weight_unit(sample_weight, examples.weights());
+  plan.weight_unit = examples.weight_unit();
+  plan.label_smoothing = options_.label_smoothing;
   plan.interrupt = &interrupt;
   return plan;
 }
 
-EpochPlan State::step_plan(const CheckedExamples& examples, ConstVectorView sample_weight,
-                           core::InterruptPoll& interrupt) {
-  EpochPlan plan = this->plan(examples, sample_weight, nullptr, interrupt);
+EpochPlan State::step_plan(const CheckedExamples& examples, core::InterruptPoll& interrupt) {
+  EpochPlan plan = this->plan(examples, nullptr, interrupt);
   plan.batch_rows = examples.rows();
   dropout_.purpose = core::kStepDropoutStream;
   dropout_.index = steps_;
@@ -417,9 +449,9 @@ double State::step(const ConstMatrixView& inputs, const Targets& targets,
   check_no_run(kWhere);
   core::InterruptPoll interrupt(interrupted);
   const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight,
-                                 {options_.threads, &interrupt});
+                                 {options_.threads, &interrupt}, options_.class_weight);
   reserve(examples.rows());
-  EpochPlan plan = step_plan(examples, sample_weight, interrupt);
+  EpochPlan plan = step_plan(examples, interrupt);
   report_steps(plan);
   EpochProgress progress;
   run(kWhere, plan, progress);
@@ -434,7 +466,7 @@ double State::run_epoch(const ConstMatrixView& inputs, const Targets& targets,
   check_no_run(kWhere);
   core::InterruptPoll interrupt(interrupted);
   const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight,
-                                 {options_.threads, &interrupt});
+                                 {options_.threads, &interrupt}, options_.class_weight);
   if (order != nullptr) {
     if (order->empty()) {
       throw invalid(kWhere, ": order is empty, expected at least one row index.");
@@ -454,8 +486,8 @@ double State::run_epoch(const ConstMatrixView& inputs, const Targets& targets,
     }
   }
   reserve(batch_rows(order == nullptr ? examples.rows() : order->size()));
-  EpochPlan plan = this->plan(examples, sample_weight,
-                              order == nullptr ? shuffled(examples.rows()) : order, interrupt);
+  EpochPlan plan =
+      this->plan(examples, order == nullptr ? shuffled(examples.rows()) : order, interrupt);
   report_steps(plan);
   const EpochAtWork epoch(*this);
   EpochProgress progress;

@@ -131,11 +131,10 @@ class State {
   /// The order of the epoch at work, null where the rows are visited as they stand.
   const std::vector<std::size_t>* shuffled(std::size_t rows);
   /// A plan that visits `order`, all rows where it is null. Valid until the next one is made.
-  EpochPlan plan(const network::CheckedExamples& examples, ConstVectorView sample_weight,
-                 const std::vector<std::size_t>* order, core::InterruptPoll& interrupt);
+  EpochPlan plan(const network::CheckedExamples& examples, const std::vector<std::size_t>* order,
+                 core::InterruptPoll& interrupt);
   /// The plan of one step on all rows, as Trainer::step takes it.
-  EpochPlan step_plan(const network::CheckedExamples& examples, ConstVectorView sample_weight,
-                      core::InterruptPoll& interrupt);
+  EpochPlan step_plan(const network::CheckedExamples& examples, core::InterruptPoll& interrupt);
   /// Goes on with the plan from where `progress` stands, and counts its steps. Throws
   /// NonFiniteLoss.
   StretchEnd run(const char* where, EpochPlan plan, EpochProgress& progress);

@@ -47,6 +47,9 @@ void visit_options(Options& options, const Field& field) {
   field("trainer.option.clip_norm", options.clip_norm);
   field("trainer.option.clip_value", options.clip_value);
   field("trainer.option.average_decay", options.average_decay);
+  field("trainer.option.class_weight", options.class_weight.weights);
+  field("trainer.option.class_weight.balanced", options.class_weight.balanced);
+  field("trainer.option.label_smoothing", options.label_smoothing);
 }
 
 template <class Rule, class Field>

@@ -6,11 +6,16 @@ See ``help(descend.Network)``, ``help(descend.Trainer)`` and the README.
 from descend import ops, schedules
 from descend._core import (
     SGD,
+    AdaDelta,
     AdaGrad,
     Adam,
+    Adamax,
     AdamW,
+    AMSGrad,
     GradientNoise,
     LearningRate,
+    Lion,
+    NAdam,
     NoiseEstimate,
     OptimizerState,
     RMSProp,
@@ -43,9 +48,12 @@ from descend.trainer import Trainer
 
 __all__ = [
     "SGD",
+    "AMSGrad",
+    "AdaDelta",
     "AdaGrad",
     "Adam",
     "AdamW",
+    "Adamax",
     "BatchSizeReport",
     "BatchSizeRow",
     "CSVLogger",
@@ -59,6 +67,8 @@ __all__ = [
     "History",
     "LambdaCallback",
     "LearningRate",
+    "Lion",
+    "NAdam",
     "Network",
     "NoiseEstimate",
     "OptimizerState",

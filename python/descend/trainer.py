@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from inspect import signature
@@ -29,7 +29,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Optimizer", "Trainer"]
 
-Optimizer = _core.SGD | _core.AdaGrad | _core.RMSProp | _core.Adam | _core.AdamW
+Optimizer = (
+    _core.SGD
+    | _core.AdaGrad
+    | _core.RMSProp
+    | _core.Adam
+    | _core.AdamW
+    | _core.AdaDelta
+    | _core.AMSGrad
+    | _core.Adamax
+    | _core.NAdam
+    | _core.Lion
+)
 
 
 class Trainer(_core.Trainer):
@@ -41,7 +52,7 @@ class Trainer(_core.Trainer):
         Trained in place.
     loss : str
         One of ``descend.losses()``.
-    optimizer : SGD, AdaGrad, RMSProp, Adam or AdamW, optional
+    optimizer : SGD, Adam or another of ``descend.optimizers()``, optional
         ``Adam()`` by default. Its state lives as long as the trainer, and so do the steps that
         its learning rate counts.
     batch_size : int or None
@@ -73,6 +84,17 @@ class Trainer(_core.Trainer):
         theta`` after each step, for `averaged_network`; 0.999 averages over about 1000 steps. It
         starts at the parameters before the first step and is not corrected for them, as with
         Keras's ``use_ema``: they count by ``average_decay ** steps``.
+    class_weight : "balanced", dict or sequence of float, optional
+        Multiplies the weight of each row by that of its class: a weight a class, or a dict of some
+        classes, the others counting 1. ``"balanced"`` gives a class ``n / (k * n_c)`` where n_c of
+        the n rows given to a call of ``fit``, ``run_epoch`` or ``step`` are of that class, and k
+        classes occur. For class indices and ``softmax_cross_entropy``, or targets of 0 and 1 and
+        ``sigmoid_cross_entropy`` with one output.
+    label_smoothing : float
+        Draws the targets of ``softmax_cross_entropy`` or ``sigmoid_cross_entropy`` towards equal
+        probabilities: ``(1 - e) * y + e / K`` with K classes, or ``e / 2`` of a sigmoid; PyTorch's
+        ``CrossEntropyLoss(label_smoothing=e)``. Szegedy et al. (2016). The validation loss, which
+        measures the network, is without it and without ``class_weight``.
     track_gradient_noise : bool
         Record the noise scale of the gradient, epoch by epoch, in ``History.noise_scale``. Every
         eighth step is then measured, or more where an epoch has few; the training stays the same,
@@ -97,6 +119,8 @@ class Trainer(_core.Trainer):
         clip_norm: float | None = None,
         clip_value: float | None = None,
         average_decay: float | None = None,
+        class_weight: str | Mapping[int, float] | ArrayLike | None = None,
+        label_smoothing: float = 0.0,
         track_gradient_noise: bool = False,
     ) -> None:
         if not isinstance(network, Network):
@@ -117,6 +141,8 @@ class Trainer(_core.Trainer):
             clip_norm,
             clip_value,
             average_decay,
+            class_weight,
+            label_smoothing,
             track_gradient_noise,
         )
         self._network = network

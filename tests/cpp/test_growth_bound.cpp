@@ -92,6 +92,11 @@ int main() {
   test_a_penalised_run_stays_within_its_bounds(descend::AdaGrad{});
   test_a_penalised_run_stays_within_its_bounds(descend::RMSProp{});
   test_a_penalised_run_stays_within_its_bounds(descend::SGD{});
+  test_a_penalised_run_stays_within_its_bounds(descend::AdaDelta{});
+  test_a_penalised_run_stays_within_its_bounds(descend::AMSGrad{});
+  test_a_penalised_run_stays_within_its_bounds(descend::Adamax{});
+  test_a_penalised_run_stays_within_its_bounds(descend::NAdam{});
+  test_a_penalised_run_stays_within_its_bounds(descend::Lion{});
   test_the_highest_rate_so_far_counts();
   test_a_state_that_was_set_moves_the_parameters();
   test_a_clipped_gradient_is_what_counts();

@@ -497,6 +497,32 @@ void test_an_average_of_clipped_steps_is_kept() {
                "average_decay");
 }
 
+void test_class_weights_are_row_weights() {
+  const Data data;
+  const ds::Network weighted = small_network(), by_rows = small_network();
+  ds::TrainerOptions options;
+  options.class_weight.weights = {0.5, 2.0, 1.0};
+  std::vector<double> row_weights;
+  for (const std::uint8_t label : data.labels) {
+    row_weights.push_back(options.class_weight.weights[label]);
+  }
+  ds::Trainer first = small_trainer(weighted, options), second = small_trainer(by_rows);
+  const ds::ConstVectorView view(row_weights.data(), row_weights.size());
+  for (int i = 0; i < 3; ++i) {
+    CHECK(first.run_epoch(data.inputs(), data.targets()) ==
+          second.run_epoch(data.inputs(), data.targets(), nullptr, view));
+  }
+  CHECK(parameters_of(weighted) == parameters_of(by_rows));
+  options.class_weight.weights = {1.0};
+  CHECK_THROWS(small_trainer(weighted, options), std::invalid_argument, "3 classes");
+  options = {};
+  options.label_smoothing = 1.0;
+  CHECK_THROWS(small_trainer(weighted, options), std::invalid_argument, "label_smoothing");
+  options.label_smoothing = 0.5;
+  ds::Trainer smoothed = small_trainer(weighted, options);
+  CHECK(smoothed.step(data.inputs(), data.targets()) > first.step(data.inputs(), data.targets()));
+}
+
 }  // namespace
 
 int main() {
@@ -517,5 +543,6 @@ int main() {
   test_a_diverging_run_keeps_the_last_finite_parameters();
   test_a_trainer_goes_on_from_another_ones_state();
   test_an_average_of_clipped_steps_is_kept();
+  test_class_weights_are_row_weights();
   return check_result();
 }

@@ -112,4 +112,101 @@ class AdamW(Adam):
         super().update(theta, g, state, t)
 
 
-OPTIMIZERS = {kind.__name__: kind for kind in (SGD, AdaGrad, RMSProp, Adam, AdamW)}
+@dataclass(frozen=True)
+class AdaDelta(Optimizer):
+    learning_rate: float = 1.0
+    rho: float = 0.9
+    epsilon: float = 1e-6
+    state_vectors = 2
+
+    def update(self, theta, g, state, t, decay=True):
+        s, u = state
+        s *= self.rho
+        s += (1 - self.rho) * g**2
+        d = np.sqrt(u + self.epsilon) / np.sqrt(s + self.epsilon) * g
+        u *= self.rho
+        u += (1 - self.rho) * d**2
+        theta -= self.learning_rate * d
+
+
+@dataclass(frozen=True)
+class AMSGrad(Optimizer):
+    learning_rate: float = 0.001
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    state_vectors = 3
+
+    def update(self, theta, g, state, t, decay=True):
+        m, v, v_max = state
+        m *= self.beta1
+        m += (1 - self.beta1) * g
+        v *= self.beta2
+        v += (1 - self.beta2) * g**2
+        np.maximum(v_max, v, out=v_max)
+        m_hat = m / (1 - self.beta1**t)
+        v_hat = v_max / (1 - self.beta2**t)
+        theta -= self.learning_rate * m_hat / (np.sqrt(v_hat) + self.epsilon)
+
+
+@dataclass(frozen=True)
+class Adamax(Optimizer):
+    learning_rate: float = 0.002
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    state_vectors = 2
+
+    def update(self, theta, g, state, t, decay=True):
+        m, u = state
+        m *= self.beta1
+        m += (1 - self.beta1) * g
+        u *= self.beta2
+        np.maximum(u, np.abs(g) + self.epsilon, out=u)
+        theta -= self.learning_rate / (1 - self.beta1**t) * m / u
+
+
+@dataclass(frozen=True)
+class NAdam(Optimizer):
+    learning_rate: float = 0.001
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    state_vectors = 2
+
+    def update(self, theta, g, state, t, decay=True):
+        m, v = state
+        m *= self.beta1
+        m += (1 - self.beta1) * g
+        v *= self.beta2
+        v += (1 - self.beta2) * g**2
+        ahead = self.beta1 * m / (1 - self.beta1 ** (t + 1))
+        ahead += (1 - self.beta1) * g / (1 - self.beta1**t)
+        v_hat = v / (1 - self.beta2**t)
+        theta -= self.learning_rate * ahead / (np.sqrt(v_hat) + self.epsilon)
+
+
+@dataclass(frozen=True)
+class Lion(Optimizer):
+    learning_rate: float = 1e-4
+    beta1: float = 0.9
+    beta2: float = 0.99
+    weight_decay: float = 0.0
+    state_vectors = 1
+
+    def update(self, theta, g, state, t, decay=True):
+        (m,) = state
+        direction = np.sign(self.beta1 * m + (1 - self.beta1) * g)
+        if decay:
+            theta -= self.learning_rate * self.weight_decay * theta
+        theta -= self.learning_rate * direction
+        m *= self.beta2
+        m += (1 - self.beta2) * g
+
+
+OPTIMIZERS = {
+    kind.__name__: kind
+    for kind in (SGD, AdaGrad, RMSProp, Adam, AdamW, AdaDelta, AMSGrad, Adamax, NAdam, Lion)
+}
+# Lion takes the sign of an average: where that is a sum that nearly cancels, any rounding decides.
+SMOOTH = tuple(name for name in OPTIMIZERS if name != "Lion")

@@ -13,7 +13,8 @@ class Trainer:
     The loss is J + l2 / 2 ||W||^2 + l1 ||W||_1 over all weights W, the penalty divided by the
     minibatch's sum of weights where ``divide_penalty`` says so. Its gradient is clipped to
     [-clip_value, clip_value], then to a norm of ``clip_norm``. ``average`` holds the moving average
-    of the parameters where there is an ``average_decay``.
+    of the parameters where there is an ``average_decay``. ``class_weight`` is a weight a class, or
+    "balanced".
     """
 
     def __init__(
@@ -30,6 +31,8 @@ class Trainer:
         clip_norm=None,
         clip_value=None,
         average_decay=None,
+        class_weight=None,
+        label_smoothing=0.0,
     ):
         self.network = network
         self.loss = loss
@@ -40,6 +43,7 @@ class Trainer:
         self.l2, self.l1, self.divide_penalty = l2, l1, divide_penalty
         self.clip_norm, self.clip_value = clip_norm, clip_value
         self.average_decay = average_decay
+        self.class_weight, self.label_smoothing = class_weight, label_smoothing
         self.average = [[part.copy() for part in pair] for pair in network.parameters]
         self.epoch = 0
         self.steps = 0
@@ -66,6 +70,28 @@ class Trainer:
             total.append((d_w + scale * (self.l2 * w + self.l1 * np.sign(w)), d_b))
         return penalty, total
 
+    def _weights(self, y, sample_weight):
+        """Return the rows' weights, times those of their classes."""
+        weights = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight)
+        if self.class_weight is None:
+            return weights
+        classes = np.asarray(y).reshape(-1).astype(int)
+        of_classes = self.class_weight
+        if isinstance(of_classes, str):
+            counts = np.bincount(classes)
+            occurring = np.count_nonzero(counts)
+            of_classes = len(classes) / (occurring * np.maximum(counts, 1))
+        return weights * np.asarray(of_classes)[classes]
+
+    def _smoothed(self, y):
+        e = self.label_smoothing
+        if e == 0:
+            return y
+        outputs = self.network.layers[-1].units
+        dense = np.eye(outputs)[y] if np.ndim(y) == 1 and outputs > 1 else np.asarray(y)
+        choices = outputs if self.loss == "softmax_cross_entropy" else 2
+        return (1 - e) * dense + e / choices
+
     def _clipped(self, gradient):
         if self.clip_value is not None:
             most = self.clip_value
@@ -87,6 +113,7 @@ class Trainer:
 
     def _descend(self, x, y, sample_weight, masks):
         """Apply one step and return the loss before it."""
+        y = self._smoothed(y)
         j, gradient = self.network.loss_and_gradient(x, y, self.loss, sample_weight, masks)
         rows_weight = len(x) if sample_weight is None else np.sum(sample_weight)
         penalty, gradient = self._add_penalty(gradient, rows_weight)
@@ -105,12 +132,12 @@ class Trainer:
     def step(self, x, y, sample_weight=None):
         """Take one step on a single minibatch."""
         masks = self._masks(np.arange(len(x)), self.steps, STEP_DROPOUT)
-        return self._descend(x, y, sample_weight, masks)
+        return self._descend(x, y, self._weights(y, sample_weight), masks)
 
     def run_epoch(self, x, y, order=None, sample_weight=None):
         """Visit every row once, or the rows of ``order``; return the mean loss over them."""
         x, y = np.asarray(x), np.asarray(y)
-        weights = np.ones(len(x)) if sample_weight is None else np.asarray(sample_weight)
+        weights = self._weights(y, sample_weight)
         if order is None and self.shuffle:
             order = permutation(len(x), self.seed, self.epoch)
         order = np.arange(len(x)) if order is None else np.asarray(order)

@@ -143,16 +143,139 @@ struct AdamW {
   std::size_t state_vectors() const { return 2; }
 };
 
+/// s = rho s + (1 - rho) g^2;  d = sqrt(u + epsilon) / sqrt(s + epsilon) g;
+/// u = rho u + (1 - rho) d^2;  theta -= learning_rate d. Zeiler (2012), with a learning rate.
+struct AdaDelta {
+  static constexpr const char* kName = "AdaDelta";
+  static constexpr const char* kSummary =
+      "AdaDelta, Zeiler (2012), with a learning rate, which is 1 in the paper.\n\n"
+      "``s = rho s + (1 - rho) g^2; d = sqrt(u + epsilon) / sqrt(s + epsilon) g;``\n"
+      "``u = rho u + (1 - rho) d^2; theta -= learning_rate d``; PyTorch's ``Adadelta``.";
+  LearningRate learning_rate = 1.0;
+  double rho = 0.9;
+  double epsilon = 1e-6;
+
+  template <class Self, class Visitor>
+  static void visit(Self& self, Visitor&& field) {
+    field("learning_rate", self.learning_rate);
+    field("rho", self.rho, Range::unit);
+    field("epsilon", self.epsilon, Range::positive);
+  }
+  std::size_t state_vectors() const { return 2; }
+};
+
+/// Adam whose denominator never shrinks: w = max(w, v) in the place of v,
+/// theta -= learning_rate m_hat / (sqrt(w / (1 - beta2^t)) + epsilon). Reddi, Kale & Kumar (2018).
+struct AMSGrad {
+  static constexpr const char* kName = "AMSGrad";
+  static constexpr const char* kSummary =
+      "AMSGrad, Reddi, Kale & Kumar (2018): Adam whose denominator never shrinks.\n\n"
+      "``m`` and ``v`` as Adam's, ``w = max(w, v)``;\n"
+      "``theta -= learning_rate m_hat / (sqrt(w / (1 - beta2^t)) + epsilon)``; PyTorch's\n"
+      "``Adam(amsgrad=True)``.";
+  LearningRate learning_rate = 0.001;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+
+  template <class Self, class Visitor>
+  static void visit(Self& self, Visitor&& field) {
+    field("learning_rate", self.learning_rate);
+    field("beta1", self.beta1, Range::unit);
+    field("beta2", self.beta2, Range::unit);
+    field("epsilon", self.epsilon, Range::positive);
+  }
+  std::size_t state_vectors() const { return 3; }
+};
+
+/// m = beta1 m + (1 - beta1) g;  u = max(beta2 u, |g| + epsilon);
+/// theta -= learning_rate / (1 - beta1^t) m / u. Kingma & Ba (2015), section 7.1.
+struct Adamax {
+  static constexpr const char* kName = "Adamax";
+  static constexpr const char* kSummary =
+      "Adamax, Kingma & Ba (2015), section 7.1: Adam over the largest gradients.\n\n"
+      "``m = beta1 m + (1 - beta1) g; u = max(beta2 u, |g| + epsilon);``\n"
+      "``theta -= learning_rate / (1 - beta1^t) m / u``; PyTorch's and optax's ``Adamax``.";
+  LearningRate learning_rate = 0.002;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+
+  template <class Self, class Visitor>
+  static void visit(Self& self, Visitor&& field) {
+    field("learning_rate", self.learning_rate);
+    field("beta1", self.beta1, Range::unit);
+    field("beta2", self.beta2, Range::unit);
+    field("epsilon", self.epsilon, Range::positive);
+  }
+  std::size_t state_vectors() const { return 2; }
+};
+
+/// Adam with Nesterov's momentum, of one beta1 for all steps, m and v as Adam's:
+/// n = beta1 m / (1 - beta1^(t + 1)) + (1 - beta1) g / (1 - beta1^t);
+/// theta -= learning_rate n / (sqrt(v_hat) + epsilon). Dozat (2016).
+struct NAdam {
+  static constexpr const char* kName = "NAdam";
+  static constexpr const char* kSummary =
+      "NAdam, Dozat (2016): Adam with Nesterov's momentum.\n\n"
+      "``m`` and ``v`` as Adam's,\n"
+      "``n = beta1 m / (1 - beta1^(t + 1)) + (1 - beta1) g / (1 - beta1^t);``\n"
+      "``theta -= learning_rate n / (sqrt(v_hat) + epsilon)``. One beta1 for all steps, as in\n"
+      "optax: PyTorch's ``NAdam`` where its ``momentum_decay`` is large.";
+  LearningRate learning_rate = 0.001;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+
+  template <class Self, class Visitor>
+  static void visit(Self& self, Visitor&& field) {
+    field("learning_rate", self.learning_rate);
+    field("beta1", self.beta1, Range::unit);
+    field("beta2", self.beta2, Range::unit);
+    field("epsilon", self.epsilon, Range::positive);
+  }
+  std::size_t state_vectors() const { return 2; }
+};
+
+/// theta -= learning_rate (sign(beta1 m + (1 - beta1) g) + weight_decay theta);
+/// m = beta2 m + (1 - beta2) g. Chen et al. (2023).
+struct Lion {
+  static constexpr const char* kName = "Lion";
+  static constexpr const char* kSummary =
+      "Lion, Chen et al. (2023): the sign of an average.\n\n"
+      "``theta -= learning_rate (sign(beta1 m + (1 - beta1) g) + weight_decay theta);``\n"
+      "``m = beta2 m + (1 - beta2) g``. Its rates are a third to a tenth of Adam's.";
+  LearningRate learning_rate = 1e-4;
+  double beta1 = 0.9;
+  double beta2 = 0.99;
+  double weight_decay = 0.0;  ///< decoupled; weights only in a network
+
+  template <class Self, class Visitor>
+  static void visit(Self& self, Visitor&& field) {
+    field("learning_rate", self.learning_rate);
+    field("beta1", self.beta1, Range::unit);
+    field("beta2", self.beta2, Range::unit);
+    field("weight_decay", self.weight_decay, Range::non_negative);
+  }
+  std::size_t state_vectors() const { return 1; }
+};
+
 /// One row an optimizer; its update stands in kernels/update_rules.hpp.
 #define DESCEND_OPTIMIZERS(ROW) \
   ROW(SGD)                      \
   ROW(AdaGrad)                  \
   ROW(RMSProp)                  \
   ROW(Adam)                     \
-  ROW(AdamW)
+  ROW(AdamW)                    \
+  ROW(AdaDelta)                 \
+  ROW(AMSGrad)                  \
+  ROW(Adamax)                   \
+  ROW(NAdam)                    \
+  ROW(Lion)
 
 /// The alternative's index is the row's place in DESCEND_OPTIMIZERS.
-using Optimizer = std::variant<SGD, AdaGrad, RMSProp, Adam, AdamW>;
+using Optimizer =
+    std::variant<SGD, AdaGrad, RMSProp, Adam, AdamW, AdaDelta, AMSGrad, Adamax, NAdam, Lion>;
 
 /// Every name, in the order of the list.
 std::vector<std::string> optimizer_names();

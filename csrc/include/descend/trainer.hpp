@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "descend/class_weight.hpp"
 #include "descend/learning_rate.hpp"
 #include "descend/loss.hpp"
 #include "descend/matrix_view.hpp"
@@ -38,7 +39,7 @@ class NonFiniteLoss : public std::runtime_error {
 ///
 /// over the weights W of all layers; biases are left out. divide_penalty divides it by the sum of
 /// the weights of the minibatch's rows, their number without sample_weight, as scikit-learn does
-/// with its alpha. The validation loss is without it.
+/// with its alpha. The validation loss is without it, without class_weight and label_smoothing.
 struct TrainerOptions {
   std::optional<std::size_t> batch_size = 64;  ///< rows a step; empty: all, batch gradient descent
   bool shuffle = true;                         ///< a new order of the rows each epoch
@@ -57,6 +58,12 @@ struct TrainerOptions {
   /// average_decay average + (1 - average_decay) theta after each step, from those before the first
   /// step on; there is no correction for these, which count by average_decay^steps.
   std::optional<double> average_decay{};
+  /// Of softmax_cross_entropy, where all targets are class indices then, or of
+  /// sigmoid_cross_entropy with one output, where they are 0 and 1: multiplies the rows' weights.
+  ClassWeight class_weight{};
+  /// e in [0, 1), of softmax_cross_entropy and sigmoid_cross_entropy: the targets become
+  /// (1 - e) y + e / K, K the classes, or 2 of a sigmoid. Szegedy et al. (2016).
+  double label_smoothing = 0.0;
   /// Whether fit records the noise scale of the gradient epoch by epoch, in History::noise_scale;
   /// the minibatches then have at least 2 rows. Training itself stays as it is, to the bit.
   bool track_gradient_noise = false;

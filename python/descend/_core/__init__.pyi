@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import typing
 from . import ops
-__all__: list[str] = ['AdaGrad', 'Adam', 'AdamW', 'GradientNoise', 'LearningRate', 'Network', 'NoiseEstimate', 'OptimizerState', 'RMSProp', 'SGD', 'Trainer', 'activations', 'build_info', 'gradient_noise', 'initializers', 'losses', 'metric', 'metrics', 'ops', 'optimizers', 'schedule_names']
+__all__: list[str] = ['AMSGrad', 'AdaDelta', 'AdaGrad', 'Adam', 'AdamW', 'Adamax', 'GradientNoise', 'LearningRate', 'Lion', 'NAdam', 'Network', 'NoiseEstimate', 'OptimizerState', 'RMSProp', 'SGD', 'Trainer', 'activations', 'build_info', 'gradient_noise', 'initializers', 'losses', 'metric', 'metrics', 'ops', 'optimizers', 'schedule_names']
 class LearningRate:
     """
     A learning rate that changes from step to step; made by ``descend.schedules``.
@@ -414,6 +414,334 @@ class AdamW:
     @property
     def weight_decay(self) -> float:
         ...
+class AdaDelta:
+    """
+    AdaDelta, Zeiler (2012), with a learning rate, which is 1 in the paper.
+    
+    ``s = rho s + (1 - rho) g^2; d = sqrt(u + epsilon) / sqrt(s + epsilon) g;``
+    ``u = rho u + (1 - rho) d^2; theta -= learning_rate d``; PyTorch's ``Adadelta``.
+    """
+    def __eq__(self, other: typing.Any) -> bool:
+        ...
+    def __hash__(self) -> int:
+        ...
+    def __init__(self, learning_rate: float | LearningRate | collections.abc.Callable[[int], float] = 1.0, rho: float = 0.9, epsilon: float = 1e-06) -> None:
+        """
+        AdaDelta, Zeiler (2012), with a learning rate, which is 1 in the paper.
+        
+        ``s = rho s + (1 - rho) g^2; d = sqrt(u + epsilon) / sqrt(s + epsilon) g;``
+        ``u = rho u + (1 - rho) d^2; theta -= learning_rate d``; PyTorch's ``Adadelta``.
+        """
+    def __reduce__(self) -> tuple:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def init(self, theta: numpy.ndarray) -> OptimizerState:
+        """
+        Make the state for updating ``theta``.
+        
+        Parameters
+        ----------
+        theta : ndarray of float32 or float64, any shape, C-contiguous
+        
+        Returns
+        -------
+        OptimizerState
+            ``step`` 0 and zeroed vectors of theta's shape and dtype.
+        """
+    def update(self, theta: numpy.ndarray, gradient: numpy.ndarray, state: OptimizerState) -> None:
+        """
+        Apply one step to ``theta`` in place, in one fused pass, by several threads where it is large.
+        
+        Parameters
+        ----------
+        theta : ndarray of float32 or float64, any shape, C-contiguous, writable
+        gradient : ndarray of theta's shape and dtype
+        state : OptimizerState
+            From ``init``; its step and vectors move on.
+        
+        Raises
+        ------
+        TypeError
+            If an array is not float32 or float64.
+        ValueError
+            If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
+        """
+    @property
+    def epsilon(self) -> float:
+        ...
+    @property
+    def learning_rate(self) -> float | LearningRate | collections.abc.Callable[[int], float]:
+        ...
+    @property
+    def rho(self) -> float:
+        ...
+class AMSGrad:
+    """
+    AMSGrad, Reddi, Kale & Kumar (2018): Adam whose denominator never shrinks.
+    
+    ``m`` and ``v`` as Adam's, ``w = max(w, v)``;
+    ``theta -= learning_rate m_hat / (sqrt(w / (1 - beta2^t)) + epsilon)``; PyTorch's
+    ``Adam(amsgrad=True)``.
+    """
+    def __eq__(self, other: typing.Any) -> bool:
+        ...
+    def __hash__(self) -> int:
+        ...
+    def __init__(self, learning_rate: float | LearningRate | collections.abc.Callable[[int], float] = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08) -> None:
+        """
+        AMSGrad, Reddi, Kale & Kumar (2018): Adam whose denominator never shrinks.
+        
+        ``m`` and ``v`` as Adam's, ``w = max(w, v)``;
+        ``theta -= learning_rate m_hat / (sqrt(w / (1 - beta2^t)) + epsilon)``; PyTorch's
+        ``Adam(amsgrad=True)``.
+        """
+    def __reduce__(self) -> tuple:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def init(self, theta: numpy.ndarray) -> OptimizerState:
+        """
+        Make the state for updating ``theta``.
+        
+        Parameters
+        ----------
+        theta : ndarray of float32 or float64, any shape, C-contiguous
+        
+        Returns
+        -------
+        OptimizerState
+            ``step`` 0 and zeroed vectors of theta's shape and dtype.
+        """
+    def update(self, theta: numpy.ndarray, gradient: numpy.ndarray, state: OptimizerState) -> None:
+        """
+        Apply one step to ``theta`` in place, in one fused pass, by several threads where it is large.
+        
+        Parameters
+        ----------
+        theta : ndarray of float32 or float64, any shape, C-contiguous, writable
+        gradient : ndarray of theta's shape and dtype
+        state : OptimizerState
+            From ``init``; its step and vectors move on.
+        
+        Raises
+        ------
+        TypeError
+            If an array is not float32 or float64.
+        ValueError
+            If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
+        """
+    @property
+    def beta1(self) -> float:
+        ...
+    @property
+    def beta2(self) -> float:
+        ...
+    @property
+    def epsilon(self) -> float:
+        ...
+    @property
+    def learning_rate(self) -> float | LearningRate | collections.abc.Callable[[int], float]:
+        ...
+class Adamax:
+    """
+    Adamax, Kingma & Ba (2015), section 7.1: Adam over the largest gradients.
+    
+    ``m = beta1 m + (1 - beta1) g; u = max(beta2 u, |g| + epsilon);``
+    ``theta -= learning_rate / (1 - beta1^t) m / u``; PyTorch's and optax's ``Adamax``.
+    """
+    def __eq__(self, other: typing.Any) -> bool:
+        ...
+    def __hash__(self) -> int:
+        ...
+    def __init__(self, learning_rate: float | LearningRate | collections.abc.Callable[[int], float] = 0.002, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08) -> None:
+        """
+        Adamax, Kingma & Ba (2015), section 7.1: Adam over the largest gradients.
+        
+        ``m = beta1 m + (1 - beta1) g; u = max(beta2 u, |g| + epsilon);``
+        ``theta -= learning_rate / (1 - beta1^t) m / u``; PyTorch's and optax's ``Adamax``.
+        """
+    def __reduce__(self) -> tuple:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def init(self, theta: numpy.ndarray) -> OptimizerState:
+        """
+        Make the state for updating ``theta``.
+        
+        Parameters
+        ----------
+        theta : ndarray of float32 or float64, any shape, C-contiguous
+        
+        Returns
+        -------
+        OptimizerState
+            ``step`` 0 and zeroed vectors of theta's shape and dtype.
+        """
+    def update(self, theta: numpy.ndarray, gradient: numpy.ndarray, state: OptimizerState) -> None:
+        """
+        Apply one step to ``theta`` in place, in one fused pass, by several threads where it is large.
+        
+        Parameters
+        ----------
+        theta : ndarray of float32 or float64, any shape, C-contiguous, writable
+        gradient : ndarray of theta's shape and dtype
+        state : OptimizerState
+            From ``init``; its step and vectors move on.
+        
+        Raises
+        ------
+        TypeError
+            If an array is not float32 or float64.
+        ValueError
+            If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
+        """
+    @property
+    def beta1(self) -> float:
+        ...
+    @property
+    def beta2(self) -> float:
+        ...
+    @property
+    def epsilon(self) -> float:
+        ...
+    @property
+    def learning_rate(self) -> float | LearningRate | collections.abc.Callable[[int], float]:
+        ...
+class NAdam:
+    """
+    NAdam, Dozat (2016): Adam with Nesterov's momentum.
+    
+    ``m`` and ``v`` as Adam's,
+    ``n = beta1 m / (1 - beta1^(t + 1)) + (1 - beta1) g / (1 - beta1^t);``
+    ``theta -= learning_rate n / (sqrt(v_hat) + epsilon)``. One beta1 for all steps, as in
+    optax: PyTorch's ``NAdam`` where its ``momentum_decay`` is large.
+    """
+    def __eq__(self, other: typing.Any) -> bool:
+        ...
+    def __hash__(self) -> int:
+        ...
+    def __init__(self, learning_rate: float | LearningRate | collections.abc.Callable[[int], float] = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08) -> None:
+        """
+        NAdam, Dozat (2016): Adam with Nesterov's momentum.
+        
+        ``m`` and ``v`` as Adam's,
+        ``n = beta1 m / (1 - beta1^(t + 1)) + (1 - beta1) g / (1 - beta1^t);``
+        ``theta -= learning_rate n / (sqrt(v_hat) + epsilon)``. One beta1 for all steps, as in
+        optax: PyTorch's ``NAdam`` where its ``momentum_decay`` is large.
+        """
+    def __reduce__(self) -> tuple:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def init(self, theta: numpy.ndarray) -> OptimizerState:
+        """
+        Make the state for updating ``theta``.
+        
+        Parameters
+        ----------
+        theta : ndarray of float32 or float64, any shape, C-contiguous
+        
+        Returns
+        -------
+        OptimizerState
+            ``step`` 0 and zeroed vectors of theta's shape and dtype.
+        """
+    def update(self, theta: numpy.ndarray, gradient: numpy.ndarray, state: OptimizerState) -> None:
+        """
+        Apply one step to ``theta`` in place, in one fused pass, by several threads where it is large.
+        
+        Parameters
+        ----------
+        theta : ndarray of float32 or float64, any shape, C-contiguous, writable
+        gradient : ndarray of theta's shape and dtype
+        state : OptimizerState
+            From ``init``; its step and vectors move on.
+        
+        Raises
+        ------
+        TypeError
+            If an array is not float32 or float64.
+        ValueError
+            If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
+        """
+    @property
+    def beta1(self) -> float:
+        ...
+    @property
+    def beta2(self) -> float:
+        ...
+    @property
+    def epsilon(self) -> float:
+        ...
+    @property
+    def learning_rate(self) -> float | LearningRate | collections.abc.Callable[[int], float]:
+        ...
+class Lion:
+    """
+    Lion, Chen et al. (2023): the sign of an average.
+    
+    ``theta -= learning_rate (sign(beta1 m + (1 - beta1) g) + weight_decay theta);``
+    ``m = beta2 m + (1 - beta2) g``. Its rates are a third to a tenth of Adam's.
+    """
+    def __eq__(self, other: typing.Any) -> bool:
+        ...
+    def __hash__(self) -> int:
+        ...
+    def __init__(self, learning_rate: float | LearningRate | collections.abc.Callable[[int], float] = 0.0001, beta1: float = 0.9, beta2: float = 0.99, weight_decay: float = 0.0) -> None:
+        """
+        Lion, Chen et al. (2023): the sign of an average.
+        
+        ``theta -= learning_rate (sign(beta1 m + (1 - beta1) g) + weight_decay theta);``
+        ``m = beta2 m + (1 - beta2) g``. Its rates are a third to a tenth of Adam's.
+        """
+    def __reduce__(self) -> tuple:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def init(self, theta: numpy.ndarray) -> OptimizerState:
+        """
+        Make the state for updating ``theta``.
+        
+        Parameters
+        ----------
+        theta : ndarray of float32 or float64, any shape, C-contiguous
+        
+        Returns
+        -------
+        OptimizerState
+            ``step`` 0 and zeroed vectors of theta's shape and dtype.
+        """
+    def update(self, theta: numpy.ndarray, gradient: numpy.ndarray, state: OptimizerState) -> None:
+        """
+        Apply one step to ``theta`` in place, in one fused pass, by several threads where it is large.
+        
+        Parameters
+        ----------
+        theta : ndarray of float32 or float64, any shape, C-contiguous, writable
+        gradient : ndarray of theta's shape and dtype
+        state : OptimizerState
+            From ``init``; its step and vectors move on.
+        
+        Raises
+        ------
+        TypeError
+            If an array is not float32 or float64.
+        ValueError
+            If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
+        """
+    @property
+    def beta1(self) -> float:
+        ...
+    @property
+    def beta2(self) -> float:
+        ...
+    @property
+    def learning_rate(self) -> float | LearningRate | collections.abc.Callable[[int], float]:
+        ...
+    @property
+    def weight_decay(self) -> float:
+        ...
 class Network:
     """
     A feed-forward network of dense layers and its parameters.
@@ -681,7 +1009,7 @@ class Trainer:
     Trains a network: minibatches, epochs, stopping conditions.
     """
     @typing.overload
-    def __init__(self, network: Network, loss: typing.Any, optimizer: typing.Any, batch_size: typing.Any, shuffle: typing.Any, seed: typing.Any, threads: typing.Any, l2: typing.Any, l1: typing.Any, divide_penalty: typing.Any, clip_norm: typing.Any, clip_value: typing.Any, average_decay: typing.Any, track_gradient_noise: typing.Any) -> None:
+    def __init__(self, network: Network, loss: typing.Any, optimizer: typing.Any, batch_size: typing.Any, shuffle: typing.Any, seed: typing.Any, threads: typing.Any, l2: typing.Any, l1: typing.Any, divide_penalty: typing.Any, clip_norm: typing.Any, clip_value: typing.Any, average_decay: typing.Any, class_weight: typing.Any, label_smoothing: typing.Any, track_gradient_noise: typing.Any) -> None:
         ...
     @typing.overload
     def __init__(self, network: Network, like: Trainer, batch_size: typing.Any) -> None:
@@ -802,6 +1130,11 @@ class Trainer:
         Rows a step; None: all of them.
         """
     @property
+    def class_weight(self) -> typing.Any:
+        """
+        A weight a class, "balanced", or None.
+        """
+    @property
     def clip_norm(self) -> float | None:
         """
         The largest norm that a step's gradient may have; None: any.
@@ -830,6 +1163,11 @@ class Trainer:
     def l2(self) -> float:
         """
         The factor of half the sum of the squared weights in the loss.
+        """
+    @property
+    def label_smoothing(self) -> float:
+        """
+        How far the targets are drawn towards equal probabilities.
         """
     @property
     def last_steps(self) -> numpy.ndarray:
