@@ -132,6 +132,20 @@ def test_balanced_classes_count_the_same(descend):
     assert recalls[0] < 0.3 < 0.6 < recalls[1]
 
 
+def test_smoothed_labels_make_answers_less_sure(descend):
+    draw = np.random.default_rng(0)
+    X = draw.normal(size=(300, 2))
+    np.savez("easy.npz", X=X, y=(X[:, 0] > 0).astype(int))
+    surest = []
+    for smoothing in (0, 0.4):
+        options = ["--label-smoothing", smoothing, "--epochs", 60, "--learning-rate", 0.05]
+        code, _, err = descend("train", "easy.npz", "--layers", "", *options)
+        assert code == 0, err
+        outputs = ds.Network.load("easy-model/model.safetensors").predict(X)
+        surest.append((1 / (1 + np.exp(-np.abs(outputs[:, 0] - outputs[:, 1])))).mean())
+    assert surest[1] < 0.87 < surest[0]
+
+
 @pytest.mark.usefixtures("data")
 @pytest.mark.parametrize("name", ["cosine", "one_cycle"])
 def test_a_schedule_is_resumed_where_it_was(descend, monkeypatch, name):
@@ -168,6 +182,7 @@ BAD = {
     "long warm-up": (["--warm-up", "48", "--schedule", "cosine"], ["--warm-up 48", "48 steps"]),
     "penalty": (["--l2", "-1"], ["l2", "-1"]),
     "clip norm": (["--clip-norm", "0"], ["clip_norm", "0"]),
+    "smoothing": (["--label-smoothing", "1"], ["label_smoothing", "[0, 1)", "1"]),
     "class weight": (["--class-weight", "balance"], ["balanced"]),
     "weight of numbers": (["--class-weight", "balanced", "--task", "numbers"], ["--class-weight"]),
     "metric": (["--metrics", "acuracy"], ["acuracy", "accuracy"]),

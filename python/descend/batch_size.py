@@ -195,6 +195,8 @@ def batch_size_report(
     assumes that the learning rate is tuned anew for each size, roughly in proportion to its root
     for Adam and to itself for SGD. The noise grows while the network learns, so that at its initial
     parameters it says little: the copy is trained for some epochs first, and the median counts.
+    The noise is that of the plain loss: a trainer's class weights and label smoothing are in the
+    timing and in the epochs ahead alone.
 
     Parameters
     ----------

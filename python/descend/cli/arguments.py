@@ -339,6 +339,14 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         "(default: %(default)s)",
     )
     group.add_argument(
+        "--label-smoothing",
+        type=float,
+        default=0.0,
+        metavar="E",
+        help="learn a probability of 1 - E for the true class, and E shared by all classes, "
+        "instead of 1 (default: %(default)s)",
+    )
+    group.add_argument(
         "--metrics",
         action="extend",
         type=_metrics,

@@ -40,6 +40,7 @@ def build(data: Prepared, arguments: argparse.Namespace) -> descend.Trainer:
             threads=arguments.threads,
             l2=arguments.l2,
             clip_norm=arguments.clip_norm,
+            label_smoothing=arguments.label_smoothing,
         )
     except (MemoryError, TypeError, ValueError) as error:
         raise UsageError(str(error)) from error
