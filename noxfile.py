@@ -48,7 +48,8 @@ def sanitize(session: nox.Session) -> None:
     """Run the suite with the extension built for AddressSanitizer and UndefinedBehaviorSanitizer.
 
     Left out are tests marked ``no_sanitizer``: compilers and other programs that they start would
-    run with the sanitizer's runtime preloaded, or link the sanitized library without it.
+    run with the sanitizer's runtime preloaded, or link the sanitized library without it; and those
+    marked ``slow``, which would take minutes.
     """
     session.install(
         ".[test]",
@@ -66,7 +67,7 @@ def sanitize(session: nox.Session) -> None:
         "-m",
         "pytest",
         "-m",
-        "not no_sanitizer",
+        "not no_sanitizer and not slow",
         "--numprocesses=auto",
         *session.posargs,
         env={

@@ -34,8 +34,9 @@ void test_the_first_adam_step_is_the_learning_rate() {
 }
 
 void test_every_optimizer_descends_on_a_parabola() {
-  const std::vector<ds::Optimizer> optimizers = {ds::SGD{}, ds::AdaGrad{}, ds::RMSProp{},
-                                                 ds::Adam{}, ds::AdamW{}};
+#define DESCEND_ROW(name) ds::name{},
+  const std::vector<ds::Optimizer> optimizers = {DESCEND_OPTIMIZERS(DESCEND_ROW)};
+#undef DESCEND_ROW
   CHECK(ds::optimizer_names().size() == optimizers.size());
   for (const ds::Optimizer& optimizer : optimizers) {
     std::vector<float> theta = {1};
@@ -46,7 +47,7 @@ void test_every_optimizer_descends_on_a_parabola() {
       const std::vector<float> gradient = theta;
       ds::update(optimizer, step, {theta.data(), 1}, {gradient.data(), 1}, state);
     }
-    CHECK(theta[0] > 0 && theta[0] < 0.95F);
+    CHECK(theta[0] > 0 && theta[0] < 0.995F);  // Lion's hundred steps are of 1e-4 each
   }
 }
 
