@@ -3,12 +3,12 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include <algorithm>
 #include <limits>
 #include <map>
 #include <utility>
 
 #include "bindings/arrays.hpp"
+#include "bindings/class_weights.hpp"
 #include "bindings/initialised.hpp"
 #include "bindings/learning_rates.hpp"
 #include "bindings/metrics.hpp"
@@ -64,49 +64,6 @@ std::optional<double> optional_number(const char* where, const char* what, py::h
   return number_argument(where, what, value);
 }
 
-// None, "balanced", a sequence of a weight a class, or a dict of some classes' weights: those it
-// leaves out count 1.
-ClassWeight class_weight_argument(const char* where, py::handle value, std::size_t classes) {
-  constexpr const char* kWhat = "class_weight";
-  ClassWeight class_weight;
-  if (value.is_none()) return class_weight;
-  if (py::isinstance<py::str>(value)) {
-    if (value.cast<std::string>() != "balanced") {
-      throw core::invalid(where, ": class_weight must be 'balanced', a dict or a sequence, got ",
-                          py::repr(value).cast<std::string>(), ".");
-    }
-    class_weight.balanced = true;
-    return class_weight;
-  }
-  if (!py::isinstance<py::dict>(value)) {
-    const auto given = vector_argument(where, kWhat, value);
-    const ConstVectorView& weights = given.view;
-    for (std::size_t i = 0; i < weights.size(); ++i) {
-      class_weight.weights.push_back(weights.dtype() == DType::float32
-                                         ? static_cast<const float*>(weights.data())[i]
-                                         : static_cast<const double*>(weights.data())[i]);
-    }
-    if (class_weight.weights.empty()) {
-      throw core::invalid(where, ": class_weight is empty; give one weight a class.");
-    }
-    return class_weight;
-  }
-  class_weight.weights.assign(std::max<std::size_t>(classes, 1), 1.0);
-  for (const auto& [label, weight] : value.cast<py::dict>()) {
-    const std::uint64_t index =
-        integer_argument(where, "a class of class_weight", label, 0,
-                         static_cast<std::uint64_t>(class_weight.weights.size()) - 1);
-    class_weight.weights[index] = number_argument(where, kWhat, weight);
-  }
-  return class_weight;
-}
-
-py::object class_weight_object(const ClassWeight& class_weight) {
-  if (class_weight.balanced) return py::str("balanced");
-  if (class_weight.weights.empty()) return py::none();
-  return py::cast(class_weight.weights);
-}
-
 BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::handle optimizer_value,
                           py::handle batch_size, py::handle shuffle, py::handle seed,
                           py::handle threads, py::handle l2, py::handle l1,
@@ -129,9 +86,7 @@ BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::han
   options.clip_norm = optional_number(kWhere, "clip_norm", clip_norm);
   options.clip_value = optional_number(kWhere, "clip_value", clip_value);
   options.average_decay = optional_number(kWhere, "average_decay", average_decay);
-  const bool is_sigmoid = loss == Loss::sigmoid_cross_entropy && network.outputs() == 1;
-  options.class_weight =
-      class_weight_argument(kWhere, class_weight, is_sigmoid ? 2 : network.outputs());
+  options.class_weight = class_weight_argument(kWhere, class_weight, loss, network.outputs());
   options.label_smoothing = number_argument(kWhere, "label_smoothing", label_smoothing);
   options.track_gradient_noise =
       flag_argument(kWhere, "track_gradient_noise", track_gradient_noise);

@@ -109,8 +109,8 @@ NoiseMoments noise_moments(double rows, double weight, double squares, double no
 template <class T>
 std::optional<GroupedNoise> grouped_noise(const NetworkSpec& spec, const ParameterLayout& layout,
                                           const T* theta, const Examples& examples,
-                                          const Rows& rows, Loss loss, int threads,
-                                          const std::function<bool()>& interrupted) {
+                                          const Rows& rows, Loss loss, double label_smoothing,
+                                          int threads, const std::function<bool()>& interrupted) {
   const std::size_t layers = layout.layers.size();
   const double total = weight_sum(examples.weights, rows);
   const std::size_t groups = group_count(rows.count, layout.size * sizeof(T));
@@ -146,7 +146,8 @@ std::optional<GroupedNoise> grouped_noise(const NetworkSpec& spec, const Paramet
     core::Pace pace(meeting_point, worker);
     for (std::size_t first = 0; first < rows.count; first += block_rows) {
       const std::size_t count = std::min(block_rows, rows.count - first);
-      const Minibatch batch{examples, rows.part(first, first + count), total, nullptr};
+      const Rows block = rows.part(first, first + count);
+      const Minibatch batch{examples, block, total, nullptr, nullptr, label_smoothing};
       if (!engine.backpropagate(worker, pace, batch, theta)) return;
       if (worker.index == 0) noise.loss += engine.loss_sum(batch) / total;
       engine.row_gradient_norms(worker, batch, squares.data());
@@ -174,11 +175,13 @@ std::optional<GroupedNoise> grouped_noise(const NetworkSpec& spec, const Paramet
 
 template std::optional<GroupedNoise> grouped_noise<float>(const NetworkSpec&,
                                                           const ParameterLayout&, const float*,
-                                                          const Examples&, const Rows&, Loss, int,
+                                                          const Examples&, const Rows&, Loss,
+                                                          double, int,
                                                           const std::function<bool()>&);
 template std::optional<GroupedNoise> grouped_noise<double>(const NetworkSpec&,
                                                            const ParameterLayout&, const double*,
-                                                           const Examples&, const Rows&, Loss, int,
+                                                           const Examples&, const Rows&, Loss,
+                                                           double, int,
                                                            const std::function<bool()>&);
 
 }  // namespace descend::engine

@@ -1,7 +1,6 @@
 #include "trainer/state.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <exception>
 #include <limits>
 #include <mutex>
@@ -14,6 +13,7 @@
 #include "engine/data_checks.hpp"
 #include "engine/forward_pass.hpp"
 #include "kernels/dispatch.hpp"
+#include "trainer/loss_options.hpp"
 #include "trainer/shuffle.hpp"
 
 namespace descend::trainer {
@@ -38,48 +38,6 @@ void check_bound(const char* what, std::optional<double> value) {
   if (value && !(*value > 0 && *value <= std::numeric_limits<float>::max())) {
     throw invalid("Trainer: ", what, " must be above 0 and within the range of float32, got ",
                   *value, ".");
-  }
-}
-
-// How many classes the loss tells apart; 0 where its targets are none.
-std::size_t classes_of(Loss loss, std::size_t outputs) {
-  if (loss == Loss::softmax_cross_entropy) return outputs;
-  return loss == Loss::sigmoid_cross_entropy && outputs == 1 ? 2 : 0;
-}
-
-void check_class_weight(const ClassWeight& class_weight, Loss loss, std::size_t outputs) {
-  if (!class_weight.any()) return;
-  const std::size_t classes = classes_of(loss, outputs);
-  if (classes == 0) {
-    throw invalid("Trainer: class_weight is for softmax_cross_entropy, and for ",
-                  "sigmoid_cross_entropy with one output, but the loss is ", name(loss), " with ",
-                  outputs, " outputs.");
-  }
-  if (class_weight.balanced) return;
-  if (class_weight.weights.size() != classes) {
-    throw invalid("Trainer: class_weight has ", class_weight.weights.size(),
-                  " weights, but there are ", classes, " classes; give one weight a class.");
-  }
-  double sum = 0.0;
-  for (std::size_t i = 0; i < classes; ++i) {
-    const double weight = class_weight.weights[i];
-    if (!(weight >= 0.0) || !std::isfinite(weight)) {
-      throw invalid("Trainer: class_weight is ", weight, " of class ", i,
-                    ", expected finite numbers of at least 0.");
-    }
-    sum += weight;
-  }
-  if (sum == 0.0) throw invalid("Trainer: every class_weight is 0, expected a sum above 0.");
-}
-
-void check_label_smoothing(double smoothing, Loss loss) {
-  if (!(smoothing >= 0.0 && smoothing < 1.0)) {
-    throw invalid("Trainer: label_smoothing must be in [0, 1), got ", smoothing, ".");
-  }
-  const bool smooths = loss == Loss::softmax_cross_entropy || loss == Loss::sigmoid_cross_entropy;
-  if (smoothing > 0.0 && !smooths) {
-    throw invalid("Trainer: label_smoothing is for softmax_cross_entropy and ",
-                  "sigmoid_cross_entropy, but the loss is ", name(loss), ".");
   }
 }
 
@@ -110,8 +68,8 @@ State::State(std::shared_ptr<network::State> network, Loss loss, Optimizer optim
   if (decay && !(*decay >= 0 && *decay < 1)) {
     throw invalid("Trainer: average_decay must be in [0, 1), got ", *decay, ".");
   }
-  check_class_weight(options_.class_weight, loss_, network_->spec.layers.back().units);
-  check_label_smoothing(options_.label_smoothing, loss_);
+  check_class_weight("Trainer", options_.class_weight, loss_, network_->spec.layers.back().units);
+  check_label_smoothing("Trainer", options_.label_smoothing, loss_);
   network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
     memory_ = Memory<T>{};
