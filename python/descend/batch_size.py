@@ -52,7 +52,8 @@ class BatchSizeRow:
     batch_size : int
         Rows a step, N'.
     microseconds_per_step, samples_per_second : float
-        Measured.
+        Measured, the median of some runs; steps are those of whole epochs, where the last one takes
+        the rows that are left.
     relative_standard_error : float
         Of a minibatch's gradient: its standard error over the gradient's norm, which is
         ``sqrt(noise_scale / batch_size)``.
@@ -341,38 +342,45 @@ class _Timing:
 
 
 def _timings(trainer: Trainer, data: _Data, sizes: list[int], seconds: float) -> list[_Timing]:
-    """Time every size going up and going down again; the fastest counts: others only add time."""
-    pieces: dict[int, list[tuple[float, float]]] = {size: [] for size in sizes}
+    """Time every size going up and going down again; the median is what training will meet."""
+    times: dict[int, list[float]] = {size: [] for size in sizes}
     share = seconds / (2 * len(sizes))
     for size in (*sizes, *reversed(sizes)):
-        pieces[size] += _time(trainer, data, size, share)
-    return [
-        _Timing(size, min(step for step, _ in timed), min(row for _, row in timed))
-        for size, timed in pieces.items()
-    ]
+        times[size] += _time(trainer, data, size, share)
+    rows = len(data[1])
+    timings = []
+    for size, timed in times.items():
+        seconds_per_row = median(timed)
+        rows_per_step = rows / _steps_an_epoch(rows, size)
+        timings.append(_Timing(size, seconds_per_row * rows_per_step, seconds_per_row))
+    return timings
 
 
-def _time(trainer: Trainer, data: _Data, size: int, seconds: float) -> list[tuple[float, float]]:
-    """Return seconds a step and seconds a row, measured some times in ``seconds`` together."""
+def _steps_an_epoch(rows: int, size: int) -> int:
+    """Return how many steps an epoch has: its last takes the rows that are left."""
+    return -(-rows // size)
+
+
+def _time(trainer: Trainer, data: _Data, size: int, seconds: float) -> list[float]:
+    """Return the seconds a row, measured some times in ``seconds`` together."""
     X, y, weights = data
     copy = _copy(trainer, size)
     copy.learning_rate = _TINY_RATE
 
-    def run(piece: float) -> tuple[float, float, float]:
+    def run(piece: float) -> tuple[float, int]:
         stop = Stop(seconds=max(piece, 1e-9))
         history = copy.fit(X, y, epochs=2**62, sample_weight=weights, stop=stop)
-        steps_an_epoch = -(-len(y) // size)
-        whole, rest = divmod(history.steps, steps_an_epoch)
-        return history.seconds, history.steps, whole * len(y) + rest * size
+        whole, rest = divmod(history.steps, _steps_an_epoch(len(y), size))
+        return history.seconds, whole * len(y) + rest * size
 
     run(_WARM_UP_SECONDS)
-    timed: list[tuple[float, float]] = []
+    times: list[float] = []
     left = seconds
-    while not timed or (len(timed) < _REPEATS and left > 0):
-        taken, steps, rows = run(seconds / _REPEATS)
-        timed.append((taken / steps, taken / rows))
+    while not times or (len(times) < _REPEATS and left > 0):
+        taken, rows = run(seconds / _REPEATS)
+        times.append(taken / rows)
         left -= taken
-    return timed
+    return times
 
 
 def _report(
