@@ -16,16 +16,18 @@ namespace descend::bindings {
 namespace {
 
 double run_epoch(BoundTrainer& self, py::handle inputs, py::handle targets, py::handle order,
-                 py::handle sample_weight) {
+                 py::handle sample_weight, py::handle check_finite) {
   constexpr const char* kWhere = "Trainer.run_epoch";
   const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
   const auto y = targets_argument(kWhere, self.loss, self.outputs, targets);
   const auto weights = weights_argument(kWhere, sample_weight);
   std::vector<std::size_t> indices;
   if (!order.is_none()) indices = order_argument(kWhere, order);
+  const InputCheck check =
+      flag_argument(kWhere, "check_finite", check_finite) ? InputCheck::finite : InputCheck::none;
   return without_gil([&] {
     return self.trainer.run_epoch(x.view, y.view, order.is_none() ? nullptr : &indices,
-                                  weights.view, signal_came);
+                                  weights.view, signal_came, check);
   });
 }
 
@@ -72,7 +74,7 @@ py::array last_steps(const BoundTrainer& self) {
 void define_steps(TrainerClass& trainer) {
   trainer
       .def("run_epoch", &run_epoch, py::arg("X"), py::arg("y"), py::arg("order") = py::none(),
-           py::arg("sample_weight") = py::none(),
+           py::arg("sample_weight") = py::none(), py::kw_only(), py::arg("check_finite") = true,
            R"doc(Run one epoch of minibatches.
 
 Parameters
@@ -84,6 +86,9 @@ y : array_like
 order : array_like of int, optional
     Row indices in visiting order, any number of them; by default the epoch's own shuffle.
 sample_weight : array_like of shape (rows,), optional
+check_finite : bool
+    Read ``X`` before the epoch and refuse NaN and infinity. ``False`` saves that pass in a loop
+    over the same ``X``; what it misses is a ``FloatingPointError`` at its step.
 
 Returns
 -------

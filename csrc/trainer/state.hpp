@@ -81,7 +81,7 @@ class State {
 
   double run_epoch(const ConstMatrixView& inputs, const Targets& targets,
                    const std::vector<std::size_t>* order, ConstVectorView sample_weight,
-                   const std::function<bool()>& interrupted);
+                   const std::function<bool()>& interrupted, InputCheck check);
   double step(const ConstMatrixView& inputs, const Targets& targets, ConstVectorView sample_weight,
               const std::function<bool()>& interrupted);
 

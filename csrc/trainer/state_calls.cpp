@@ -49,13 +49,14 @@ double State::step(const ConstMatrixView& inputs, const Targets& targets,
 
 double State::run_epoch(const ConstMatrixView& inputs, const Targets& targets,
                         const std::vector<std::size_t>* order, ConstVectorView sample_weight,
-                        const std::function<bool()>& interrupted) {
+                        const std::function<bool()>& interrupted, InputCheck check) {
   constexpr const char* kWhere = "Trainer.run_epoch";
   const Busy busy(kWhere, *this);
   check_no_run(kWhere);
   core::InterruptPoll interrupt(interrupted);
   const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight,
-                                 {options_.threads, &interrupt}, options_.class_weight);
+                                 {options_.threads, &interrupt, check == InputCheck::finite},
+                                 options_.class_weight);
   if (order != nullptr) check_order(kWhere, *order, examples);
   reserve(batch_rows(order == nullptr ? examples.rows() : order->size()));
   EpochPlan plan =

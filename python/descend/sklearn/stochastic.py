@@ -192,7 +192,7 @@ class Run:
         """Run an epoch; return its ``last_steps``."""
         if issparse(self.X):
             return self._sparse_epoch()
-        self.trainer.run_epoch(self.X, self.targets, self.order, self.sample_weight)
+        self._visit(self.X, self.targets, self.order, self.sample_weight)
         return self.trainer.last_steps
 
     def _sparse_epoch(self) -> Array:
@@ -202,9 +202,13 @@ class Run:
         for rows, part in dense_parts(X, self.batch_size):
             part_weights = None if weights is None else weights[rows]
             if part_weights is None or part_weights.any():
-                self.trainer.run_epoch(part, targets[rows], None, part_weights)
+                self._visit(part, targets[rows], None, part_weights)
                 steps.append(self.trainer.last_steps)
         return np.concatenate(steps)
+
+    def _visit(self, X: Array, targets: Array, order: Array | None, weights: Array | None) -> None:
+        # The estimator's checks have found X finite, once for all epochs.
+        self.trainer.run_epoch(X, targets, order, weights, check_finite=False)
 
     def _visited(self, values: Any) -> Any:
         return values if values is None or self.order is None else values[self.order]
