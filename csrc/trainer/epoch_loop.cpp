@@ -270,7 +270,7 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
   };
 
   while (!ended && progress.visited < plan.rows.count) {
-    const std::size_t steps_before = progress.steps;
+    const std::size_t steps_before = progress.steps, rows_before = progress.rows;
     std::size_t most_steps = tuner.pieces();
     if (rates.asks()) {
       const std::size_t most = std::min(most_steps, most_steps_left(plan, progress));
@@ -288,7 +288,8 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
     core::run_team(tuner.workers(),
                    [&](const core::Worker& worker) { run_stretch(worker, most_steps); });
     const std::chrono::duration<double> seconds = Clock::now() - begin;
-    tuner.record(progress.steps - steps_before, seconds.count());
+    const auto rows = static_cast<double>(progress.rows - rows_before);
+    tuner.record(rows / static_cast<double>(plan.batch_rows), seconds.count());
   }
   return end;
 }

@@ -97,9 +97,11 @@ void State::reserve(std::size_t batch_rows) {
   const double work = core::step_work(block_rows, network_->layout.count);
   const int workers = core::team_size(options_.threads, work);
   if (workers != most_workers_ || block_rows != tuned_rows_) {
+    const std::size_t element_size = network_->spec.dtype == DType::float32 ? 4 : 8;
+    tuner_.emplace(core::TunedWork{workers, block_rows, network_->layout.count, element_size},
+                   options_.threads == 0 && work < kTunedWork);
     most_workers_ = workers;
     tuned_rows_ = block_rows;
-    tuner_ = core::TeamTuner(workers, options_.threads == 0 && work < kTunedWork);
   }
   network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -138,7 +140,7 @@ StretchEnd State::run(const char* where, EpochPlan plan, EpochProgress& progress
     begin_average();
     plan.lock = &lock;
     return run_steps<T>(*memory.engine, plan, optimizer_, vectors, memory.gradient.data(),
-                        memory.noise.get(), tuner_, growth_, progress);
+                        memory.noise.get(), tuner_->tuner(), growth_, progress);
   });
   steps_ += progress.steps - steps_before;
   check_end(where, end, steps_, epoch, network_->spec.dtype);

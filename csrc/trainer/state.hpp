@@ -12,7 +12,7 @@
 
 #include "core/aligned_buffer.hpp"
 #include "core/interrupt_poll.hpp"
-#include "core/team_tuner.hpp"
+#include "core/kept_tuner.hpp"
 #include "descend/trainer.hpp"
 #include "engine/cpu_engine.hpp"
 #include "engine/dropout.hpp"
@@ -177,7 +177,7 @@ class State {
   std::vector<StepTerms> reports_;
   engine::DropoutKey dropout_{};
   engine::GrowthBound growth_;
-  core::TeamTuner tuner_;  // of steps of tuned_rows_ rows
+  std::optional<core::KeptTuner> tuner_;  // of steps of tuned_rows_ rows
   int most_workers_ = 0;
   std::size_t tuned_rows_ = 0;
   bool has_average_ = false;

@@ -14,7 +14,7 @@ from descend.trainer import Optimizer, Trainer
 
 if TYPE_CHECKING:
     from descend.callbacks.calls import Calls
-    from descend.sklearn.base import BaseMLP
+    from descend.sklearn.epoch_estimator import EpochEstimator
     from descend.sklearn.record import Record
 
 
@@ -31,7 +31,7 @@ class Solver:
         Of the last epoch; None before the first.
     """
 
-    def __init__(self, settings: BaseMLP) -> None:
+    def __init__(self, settings: EpochEstimator) -> None:
         schedule = settings.learning_rate
         self.rates = None if isinstance(schedule, str) else _rates(schedule)
         self.schedule: str = "constant"
@@ -86,7 +86,7 @@ def _rates(schedule: Any) -> _core.LearningRate:
     return _core.LearningRate("function", {"function": schedule})
 
 
-def _rule(settings: BaseMLP, rate: float | _core.LearningRate) -> Optimizer:
+def _rule(settings: EpochEstimator, rate: float | _core.LearningRate) -> Optimizer:
     if settings.solver == "adam":
         return _core.Adam(
             rate, settings.beta_1, settings.beta_2, settings.epsilon, epsilon_hat=True
@@ -101,7 +101,7 @@ class Run:
 
     def __init__(
         self,
-        settings: BaseMLP,
+        settings: EpochEstimator,
         trainer: Trainer,
         objective: Objective,
         X: Any,
