@@ -47,6 +47,7 @@ bool CpuEngine<T>::backpropagate(const core::Worker& worker, core::Pace& pace,
   for (std::size_t begin = 0; begin < rows; begin += part_rows) {
     const std::size_t end = std::min(begin + part_rows, rows);
     if (!propagation_.run(worker, pace, batch, theta, begin, end)) return false;
+    if (!measures_rows_) continue;
     const core::Share own = worker.share(end - begin);
     magnitudes_.add_rows(worker, {begin + own.begin, begin + own.end}, batch);
   }
@@ -81,8 +82,9 @@ void CpuEngine<T>::row_gradient_norms(const core::Worker& worker, const Minibatc
       const std::size_t rows = std::min(kNormRows, share.end - begin);
       double of_inputs[kNormRows];
       kernels_.squared_norms(rows, place.inputs, x.data + begin * x.ld, x.ld, of_inputs);
-      kernels_.squared_norms(rows, place.units, d_z.data + begin * d_z.ld, d_z.ld,
-                             of_layer + begin);
+      // Whole groups: zeros stand behind the units.
+      kernels_.squared_norms(rows, kernels::padded<T>(place.units), d_z.data + begin * d_z.ld,
+                             d_z.ld, of_layer + begin);
       for (std::size_t i = 0; i < rows; ++i) of_layer[begin + i] *= of_inputs[i] + 1.0;
     }
   }

@@ -34,8 +34,12 @@ class CpuEngine {
 
   std::size_t block_rows() const { return block_rows_; }
 
-  /// Only gradient_of_part() will be called: backpropagate() sums no rows ahead for the others.
-  void sum_parts_only() { pieces_.sum_parts_only(); }
+  /// Only gradient_of_part() will be called: backpropagate() prepares nothing for other gradients
+  /// nor for gradient_bound().
+  void sum_parts_only() {
+    pieces_.sum_parts_only();
+    measures_rows_ = false;
+  }
 
   /// Prepares for a team of `workers`, at most those there is room for. Before, it is that many.
   void share_out(int workers);
@@ -113,6 +117,7 @@ class CpuEngine {
   const ParameterLayout& layout_;
   const kernels::Kernels<T>& kernels_;
   std::size_t block_rows_;
+  bool measures_rows_ = true;
   LayerSharing<T> sharing_;
   Propagation<T> propagation_;
   Magnitudes<T> magnitudes_;
