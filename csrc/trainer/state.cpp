@@ -97,8 +97,8 @@ void State::reserve(std::size_t batch_rows) {
   const double work = core::step_work(block_rows, network_->layout.count);
   const int workers = core::team_size(options_.threads, work);
   if (workers != most_workers_ || block_rows != tuned_rows_) {
-    const std::size_t element_size = network_->spec.dtype == DType::float32 ? 4 : 8;
-    tuner_.emplace(core::TunedWork{workers, block_rows, network_->layout.count, element_size},
+    tuner_.emplace(core::TunedWork{workers, block_rows, network_->layout.count,
+                                   element_size(network_->spec.dtype)},
                    options_.threads == 0 && work < kTunedWork);
     most_workers_ = workers;
     tuned_rows_ = block_rows;

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "core/checks.hpp"
+#include "trainer/shuffle.hpp"
 #include "trainer/state.hpp"
 
 namespace descend::trainer {
@@ -11,20 +12,15 @@ namespace {
 using core::invalid;
 using network::CheckedExamples;
 
-void check_order(const char* where, const std::vector<std::size_t>& order,
-                 const CheckedExamples& examples) {
+// Throws unless the order visits rows of `examples`, and some of them weigh something.
+void check_visited(const char* where, const std::vector<std::size_t>& order,
+                   const CheckedExamples& examples) {
   if (order.empty()) {
     throw invalid(where, ": order is empty, expected at least one row index.");
   }
-  double weight = 0.0;
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    if (order[i] >= examples.rows()) {
-      throw invalid(where, ": order has row index ", order[i], " at place ", i, ", but X has ",
-                    examples.rows(), " rows: indices are 0 to ", examples.rows() - 1, ".");
-    }
-    weight += examples.weights() == nullptr ? 1.0 : examples.weights()[order[i]];
-  }
-  if (weight == 0.0) {
+  check_order(where, order, examples.rows());
+  const engine::Rows rows{order.data(), 0, order.size()};
+  if (engine::weight_sum(examples.weights(), rows) == 0.0) {
     throw invalid(where, ": every row in order has a sample_weight of 0, expected a sum above 0.");
   }
 }
@@ -57,7 +53,7 @@ double State::run_epoch(const ConstMatrixView& inputs, const Targets& targets,
   const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight,
                                  {options_.threads, &interrupt, check == InputCheck::finite},
                                  options_.class_weight);
-  if (order != nullptr) check_order(kWhere, *order, examples);
+  if (order != nullptr) check_visited(kWhere, *order, examples);
   reserve(batch_rows(order == nullptr ? examples.rows() : order->size()));
   EpochPlan plan =
       this->plan(examples, order == nullptr ? shuffled(examples.rows()) : order, interrupt);
