@@ -196,8 +196,7 @@ def batch_size_report(
     assumes that the learning rate is tuned anew for each size, roughly in proportion to its root
     for Adam and to itself for SGD. The noise grows while the network learns, so that at its initial
     parameters it says little: the copy is trained for some epochs first, and the median counts.
-    The noise is that of the plain loss: a trainer's class weights and label smoothing are in the
-    timing and in the epochs ahead alone.
+    The noise is that of the trainer's loss, with its class weights and label smoothing.
 
     Parameters
     ----------
@@ -239,7 +238,7 @@ def batch_size_report(
     _check_number("epochs", epochs, 0, Integral)
     _check_number("seconds", seconds, 0.0, int | float)
     try:
-        noise = _core.gradient_noise(trainer.network, X, y, trainer.loss, sample_weight)
+        noise = _noise(trainer, X, y, sample_weight)
     except (TypeError, ValueError) as error:
         message = str(error).replace("gradient_noise:", "batch_size_report:", 1)
         raise type(error)(message) from None
@@ -294,6 +293,26 @@ def _copy(trainer: Trainer, batch_size: int) -> Trainer:
     return copy
 
 
+def _noise(
+    trainer: Trainer,
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+    order: ArrayLike | None = None,
+) -> _core.GradientNoise:
+    """Measure the noise of the loss that the trainer minimises."""
+    return _core.gradient_noise(
+        trainer.network,
+        X,
+        y,
+        trainer.loss,
+        sample_weight,
+        order,
+        class_weight=trainer.class_weight,
+        label_smoothing=trainer.label_smoothing,
+    )
+
+
 def _noise_ahead(trainer: Trainer, data: _Data, epochs: int, seconds: float) -> Iterator[float]:
     """Yield the noise scale after each epoch, up to the one in which the time is over."""
     X, y, weights = data
@@ -309,7 +328,7 @@ def _noise_ahead(trainer: Trainer, data: _Data, epochs: int, seconds: float) -> 
             return
         try:
             copy.fit(X, y, sample_weight=weights, stop=Stop(seconds=left))
-            noise = _core.gradient_noise(copy.network, X, y, copy.loss, weights, order)
+            noise = _noise(copy, X, y, weights, order)
         except FloatingPointError:  # the run that is asked about diverges, with its learning rate
             return
         yield noise.noise_scale

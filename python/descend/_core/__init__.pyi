@@ -952,7 +952,7 @@ class NoiseEstimate:
         -------
         float
             sqrt(tr Sigma / batch_size): the root of the mean of |G_B - G|^2 over minibatches. With
-            ``sample_weight`` it counts a minibatch's gradient as the mean of its rows' weighted ones; a
+            weights of rows it counts a minibatch's gradient as the mean of its rows' weighted ones; a
             training step divides by the minibatch's own sum of weights, which differs by a part of
             1 / noise_scale.
         
@@ -1063,7 +1063,7 @@ class Trainer:
         ValueError, TypeError
             If the arrays do not fit, or a metric does not go with the loss.
         """
-    def run_epoch(self, X: typing.Any, y: typing.Any, order: typing.Any = None, sample_weight: typing.Any = None) -> float:
+    def run_epoch(self, X: typing.Any, y: typing.Any, order: typing.Any = None, sample_weight: typing.Any = None, *, check_finite: typing.Any = True) -> float:
         """
         Run one epoch of minibatches.
         
@@ -1076,6 +1076,9 @@ class Trainer:
         order : array_like of int, optional
             Row indices in visiting order, any number of them; by default the epoch's own shuffle.
         sample_weight : array_like of shape (rows,), optional
+        check_finite : bool
+            Read ``X`` before the epoch and refuse NaN and infinity. ``False`` saves that pass in a loop
+            over the same ``X``; what it misses is a ``FloatingPointError`` at its step.
         
         Returns
         -------
@@ -1253,7 +1256,7 @@ def build_info() -> dict:
     ValueError
         If the environment variable ``DESCEND_ISA`` names a kernel set that is not available.
     """
-def gradient_noise(network: typing.Any, X: typing.Any, y: typing.Any, loss: typing.Any, sample_weight: typing.Any = None, order: typing.Any = None, threads: typing.Any = None) -> GradientNoise:
+def gradient_noise(network: typing.Any, X: typing.Any, y: typing.Any, loss: typing.Any, sample_weight: typing.Any = None, order: typing.Any = None, threads: typing.Any = None, *, class_weight: typing.Any = None, label_smoothing: typing.Any = 0.0) -> GradientNoise:
     """
     Measure how much one row's gradient differs from the gradient of all rows.
     
@@ -1280,6 +1283,11 @@ def gradient_noise(network: typing.Any, X: typing.Any, y: typing.Any, loss: typi
     threads : int, optional
         How many threads to use; by default as many as the work is worth. The result is the same, bit
         for bit.
+    class_weight : "balanced", dict or sequence of float, optional
+        As for ``Trainer``: multiplies the weight of each row by that of its class. ``"balanced"`` counts
+        the classes of all rows of ``y``, whatever ``order`` picks.
+    label_smoothing : float
+        As for ``Trainer``, in [0, 1).
     
     Returns
     -------
@@ -1288,7 +1296,7 @@ def gradient_noise(network: typing.Any, X: typing.Any, y: typing.Any, loss: typi
     Raises
     ------
     ValueError, TypeError
-        If the arrays do not fit the network or the loss, or fewer than two rows are given.
+        If the arrays or options do not fit the network or the loss, or fewer than two rows are given.
     FloatingPointError
         If a row's loss or gradient is not finite.
     
