@@ -240,3 +240,25 @@ def test_training_data_is_not_modified():
     X.flags.writeable = y.flags.writeable = False
     trainer_of(case).fit(X, y, epochs=2)
     assert same_bits([X, y], [case.X, case.y])
+
+
+@pytest.mark.parametrize("activation", ds.activations())
+@pytest.mark.parametrize("hostile", [np.nan, np.inf, -np.inf])
+def test_inputs_not_checked_before_the_epoch_are_refused_at_their_step(activation, hostile):
+    X, y = np.ones((40, 4)), np.zeros(40, dtype=int)
+    trainer = ds.Trainer(
+        ds.Network.mlp([4, 8, 3], activation=activation),
+        "softmax_cross_entropy",
+        batch_size=8,
+        shuffle=False,
+        clip_value=0.1,
+    )
+    assert trainer.run_epoch(X, y, check_finite=False) > 0
+    X[20, 2] = hostile
+    with pytest.raises(ValueError, match="X"):
+        trainer.run_epoch(X, y)
+    assert trainer.steps == 5
+    with pytest.raises(FloatingPointError, match="step 8"):
+        trainer.run_epoch(X, y, check_finite=False)
+    assert trainer.steps == 7
+    assert all(np.isfinite(part).all() for pair in trainer.network.parameters() for part in pair)

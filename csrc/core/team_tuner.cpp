@@ -31,18 +31,28 @@ std::size_t TeamTuner::pieces() const {
   return pieces_in(settled_ > 0.0 ? settled_stretch_ : kStretchSeconds, piece_);
 }
 
-void TeamTuner::record(std::size_t pieces, double seconds) {
-  if (!tunes_ || pieces == 0) return;
-  piece_ = seconds / static_cast<double>(pieces);
+void TeamTuner::record(double pieces, double seconds) {
+  if (!tunes_ || pieces == 0.0) return;
+  piece_ = seconds / pieces;
   if (settled_ > 0.0) {
-    settled_ -= seconds;
-    if (settled_ <= 0.0 || piece_ > kSlowdown * settled_piece_) {
-      settled_ = tried_ = 0.0;
-      try_again(most_);
-    }
-    return;
+    go_on(pieces, seconds);
+  } else {
+    try_stretch(seconds);
   }
-  try_stretch(seconds);
+}
+
+void TeamTuner::go_on(double pieces, double seconds) {
+  settled_ -= seconds;
+  part_seconds_ += seconds;
+  part_pieces_ += pieces;
+  bool is_slow = false;
+  if (part_seconds_ >= settled_stretch_) {
+    is_slow = part_seconds_ > kSlowdown * settled_piece_ * part_pieces_;
+    part_seconds_ = part_pieces_ = 0.0;
+  }
+  if (settled_ > 0.0 && !is_slow) return;
+  settled_ = tried_ = part_seconds_ = part_pieces_ = 0.0;
+  try_again(most_);
 }
 
 bool TeamTuner::tries_larger() const { return stretch_ / kStretches % 2 == 0; }

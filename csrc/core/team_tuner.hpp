@@ -22,11 +22,12 @@ class TeamTuner {
   /// How many pieces the next stretch may have.
   std::size_t pieces() const;
 
-  /// Says how long a stretch with workers() threads took.
-  void record(std::size_t pieces, double seconds);
+  /// Says how long a stretch with workers() threads took: of whole pieces, or with a smaller one.
+  void record(double pieces, double seconds);
 
  private:
   bool tries_larger() const;
+  void go_on(double pieces, double seconds);
   void try_again(int workers);
   void try_stretch(double seconds);
 
@@ -38,8 +39,10 @@ class TeamTuner {
   int stretch_ = 0;
   double larger_ = 0.0, smaller_ = 0.0;  // 0: none yet
   double tried_ = 0.0;                   // seconds of all tries
-  // Between the tries: seconds left, of one stretch, and of a piece at first.
+  // Between the tries: seconds left, of one stretch, and of a piece at first; the stretch at work,
+  // which may come in parts.
   double settled_ = 0.0, settled_stretch_ = 0.0, settled_piece_ = 0.0;
+  double part_seconds_ = 0.0, part_pieces_ = 0.0;
   double settled_times_ = 4.0;  // as long as the tries, next time
 };
 

@@ -12,10 +12,11 @@
 
 namespace descend::engine {
 
-/// How long checks go on. Asked by `interrupt` to end, they throw core::Interrupted.
+/// How checks go on. Asked by `interrupt` to end, they throw core::Interrupted.
 struct CheckOptions {
   int threads = 1;                           ///< 0: as many as the work is worth
   core::InterruptPoll* interrupt = nullptr;  ///< null: asks nobody
+  bool reads_inputs = true;                  ///< false: they were found finite before
 };
 
 /// Throws std::invalid_argument unless `targets` are `rows` rows that `loss` takes for `outputs`

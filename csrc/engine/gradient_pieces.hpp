@@ -27,7 +27,7 @@ struct Piece : Elements {
   std::size_t column_begin;
 };
 
-/// Of weights in a piece, at most.
+/// Rows of weights in a piece, at most.
 constexpr std::size_t kPieceRows = 48;
 
 template <class T>

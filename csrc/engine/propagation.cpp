@@ -13,7 +13,7 @@ void draw_mask(const Minibatch& batch, std::size_t layer, double rate, const Row
                std::size_t columns, T* mask, std::size_t ld_mask) {
   DropoutKey key = *batch.dropout;
   key.layer = static_cast<std::uint32_t>(layer);
-  dropout_mask(key, rate, {rows.count, rows.order, rows.first}, columns, mask, ld_mask);
+  dropout_mask(key, rate, rows, columns, mask, ld_mask);
 }
 
 }  // namespace

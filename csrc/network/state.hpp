@@ -56,7 +56,7 @@ void copy_parameters(const State& network, void* canonical);
 void set_parameters(State& network, const void* canonical);
 
 /// Throws std::invalid_argument, beginning with `where`, unless `inputs` are rows for this
-/// network: of the right width, at least one, and finite.
+/// network: of the right width, at least one, and finite (if the options say to read them).
 void check_inputs(const char* where, const NetworkSpec& spec, const ConstMatrixView& inputs,
                   const engine::CheckOptions& options);
 

@@ -97,12 +97,7 @@ std::vector<std::size_t> sample(std::size_t rows, const GradientNoiseOptions& op
   const std::size_t count = options.order == nullptr ? rows : options.order->size();
   trainer::shuffle(count, 0, 0, drawn);
   if (options.order == nullptr) return drawn;
-  for (std::size_t i = 0; i < count; ++i) {
-    if ((*options.order)[i] >= rows) {
-      throw invalid(kWhere, ": order has row index ", (*options.order)[i], " at place ", i,
-                    ", but X has ", rows, " rows: indices are 0 to ", rows - 1, ".");
-    }
-  }
+  trainer::check_order(kWhere, *options.order, rows);
   for (std::size_t& place : drawn) place = (*options.order)[place];
   return drawn;
 }

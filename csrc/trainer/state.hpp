@@ -12,7 +12,7 @@
 
 #include "core/aligned_buffer.hpp"
 #include "core/interrupt_poll.hpp"
-#include "core/team_tuner.hpp"
+#include "core/kept_tuner.hpp"
 #include "descend/trainer.hpp"
 #include "engine/cpu_engine.hpp"
 #include "engine/dropout.hpp"
@@ -81,7 +81,7 @@ class State {
 
   double run_epoch(const ConstMatrixView& inputs, const Targets& targets,
                    const std::vector<std::size_t>* order, ConstVectorView sample_weight,
-                   const std::function<bool()>& interrupted);
+                   const std::function<bool()>& interrupted, InputCheck check);
   double step(const ConstMatrixView& inputs, const Targets& targets, ConstVectorView sample_weight,
               const std::function<bool()>& interrupted);
 
@@ -177,7 +177,7 @@ class State {
   std::vector<StepTerms> reports_;
   engine::DropoutKey dropout_{};
   engine::GrowthBound growth_;
-  core::TeamTuner tuner_;  // of steps of tuned_rows_ rows
+  std::optional<core::KeptTuner> tuner_;  // of steps of tuned_rows_ rows
   int most_workers_ = 0;
   std::size_t tuned_rows_ = 0;
   bool has_average_ = false;

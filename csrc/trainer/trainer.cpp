@@ -66,9 +66,9 @@ History Trainer::fit(const BatchSource& batches, const FitOptions& options) {
 
 double Trainer::run_epoch(ConstMatrixView inputs, const Targets& targets,
                           const std::vector<std::size_t>* order, ConstVectorView sample_weight,
-                          const std::function<bool()>& interrupted) {
+                          const std::function<bool()>& interrupted, InputCheck check) {
   try {
-    return state_->run_epoch(inputs, targets, order, sample_weight, interrupted);
+    return state_->run_epoch(inputs, targets, order, sample_weight, interrupted, check);
   } catch (const core::Interrupted&) {
     return std::numeric_limits<double>::quiet_NaN();
   }

@@ -1,14 +1,17 @@
 // The tuner of teams, with a clock of its own: a piece of work takes what a model says.
 #include "core/team_tuner.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <map>
 
 #include "check.hpp"
+#include "core/kept_tuner.hpp"
 
 namespace {
 
+using descend::core::KeptTuner;
 using descend::core::TeamTuner;
 using SecondsOfPiece = std::function<double(int workers)>;
 
@@ -21,7 +24,7 @@ std::map<int, double> work(TeamTuner& tuner, double duration, const SecondsOfPie
     const double seconds = seconds_of(workers) * static_cast<double>(pieces);
     spent[workers] += seconds;
     now += seconds;
-    tuner.record(pieces, seconds);
+    tuner.record(static_cast<double>(pieces), seconds);
   }
   return spent;
 }
@@ -66,7 +69,7 @@ void does_not_tune_where_it_is_not_asked_to() {
   TeamTuner tuner(3, false);
   CHECK(tuner.workers() == 3);
   CHECK(tuner.pieces() == static_cast<std::size_t>(-1));
-  tuner.record(10, 5.0);
+  tuner.record(10.0, 5.0);
   CHECK(tuner.workers() == 3);
 }
 
@@ -81,6 +84,41 @@ void waits_through_a_slow_beginning() {
   CHECK(tuner.workers() == 2);
 }
 
+// Epochs of eight pieces and a tenth of one, which ends a stretch, with an overhead of each stretch
+// and every ninth stretch disturbed.
+void settles_where_epochs_are_short() {
+  TeamTuner tuner(2, true);
+  std::map<int, double> spent;
+  int stretches = 0;
+  for (double now = 0.0; now < 30.0;) {
+    for (double left = 8.1; left > 0.05;) {
+      const int workers = tuner.workers();
+      const double pieces = std::min(left, static_cast<double>(tuner.pieces()));
+      const double overhead = ++stretches % 9 == 0 ? 5e-4 : 5e-6;
+      const double seconds = pieces * (workers == 2 ? 8e-5 : 1.4e-4) + overhead;
+      spent[workers] += seconds;
+      now += seconds;
+      left -= pieces;
+      tuner.record(pieces, seconds);
+    }
+  }
+  CHECK(share(spent, 2) > 0.95);
+}
+
+void a_tuner_goes_on_where_the_last_one_of_the_same_work_ended() {
+  const SecondsOfPiece seconds = [](int workers) { return workers == 2 ? 3e-4 : 1e-4; };
+  const descend::core::TunedWork ours{2, 200, 7510, 8}, other{2, 100, 7510, 8};
+  {
+    KeptTuner first(ours, true);
+    work(first.tuner(), 0.3, seconds);
+    CHECK(first.tuner().workers() == 1);
+  }
+  KeptTuner second(ours, true), another(other, true), fixed(ours, false);
+  CHECK(second.tuner().workers() == 1);
+  CHECK(another.tuner().workers() == 2);
+  CHECK(fixed.tuner().workers() == 2);
+}
+
 }  // namespace
 
 int main() {
@@ -89,5 +127,7 @@ int main() {
   tries_cost_little();
   does_not_tune_where_it_is_not_asked_to();
   waits_through_a_slow_beginning();
+  settles_where_epochs_are_short();
+  a_tuner_goes_on_where_the_last_one_of_the_same_work_ended();
   return check_result();
 }

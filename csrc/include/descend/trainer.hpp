@@ -177,6 +177,12 @@ struct Evaluation {
   std::map<std::string, double> metrics;  ///< by name
 };
 
+/// What run_epoch reads of its inputs before the epoch.
+enum class InputCheck {
+  finite,  ///< all of them: NaN and infinity are refused
+  none,    ///< nothing, where an earlier call has checked the same inputs
+};
+
 /// Trains a network, whose parameters it shares: `network` may be moved or destroyed.
 ///
 /// Not for two threads at once: a call during a call throws std::runtime_error. Every call
@@ -216,11 +222,13 @@ class Trainer {
 
   /// One epoch, visiting `order` (row indices, in visiting order) where it is given and the
   /// shuffled rows otherwise. Returns the mean loss over the rows visited, each taken before
-  /// the update of its step; NaN where it is interrupted within its first step.
+  /// the update of its step; NaN where it is interrupted within its first step. Inputs that are
+  /// not finite and that `check` has left unread throw NonFiniteLoss at their step.
   double run_epoch(ConstMatrixView inputs, const Targets& targets,
                    const std::vector<std::size_t>* order = nullptr,
                    ConstVectorView sample_weight = {},
-                   const std::function<bool()>& interrupted = {});
+                   const std::function<bool()>& interrupted = {},
+                   InputCheck check = InputCheck::finite);
 
   /// One optimizer step on a single minibatch: `inputs` (rows, inputs). Returns the loss
   /// before the update; NaN where it is interrupted, which leaves the parameters. Algorithm 8.1 of

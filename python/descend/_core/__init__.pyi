@@ -1063,7 +1063,7 @@ class Trainer:
         ValueError, TypeError
             If the arrays do not fit, or a metric does not go with the loss.
         """
-    def run_epoch(self, X: typing.Any, y: typing.Any, order: typing.Any = None, sample_weight: typing.Any = None) -> float:
+    def run_epoch(self, X: typing.Any, y: typing.Any, order: typing.Any = None, sample_weight: typing.Any = None, *, check_finite: typing.Any = True) -> float:
         """
         Run one epoch of minibatches.
         
@@ -1076,6 +1076,9 @@ class Trainer:
         order : array_like of int, optional
             Row indices in visiting order, any number of them; by default the epoch's own shuffle.
         sample_weight : array_like of shape (rows,), optional
+        check_finite : bool
+            Read ``X`` before the epoch and refuse NaN and infinity. ``False`` saves that pass in a loop
+            over the same ``X``; what it misses is a ``FloatingPointError`` at its step.
         
         Returns
         -------

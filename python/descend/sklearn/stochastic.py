@@ -14,7 +14,7 @@ from descend.trainer import Optimizer, Trainer
 
 if TYPE_CHECKING:
     from descend.callbacks.calls import Calls
-    from descend.sklearn.base import BaseMLP
+    from descend.sklearn.epoch_estimator import EpochEstimator
     from descend.sklearn.record import Record
 
 
@@ -31,7 +31,7 @@ class Solver:
         Of the last epoch; None before the first.
     """
 
-    def __init__(self, settings: BaseMLP) -> None:
+    def __init__(self, settings: EpochEstimator) -> None:
         schedule = settings.learning_rate
         self.rates = None if isinstance(schedule, str) else _rates(schedule)
         self.schedule: str = "constant"
@@ -86,7 +86,7 @@ def _rates(schedule: Any) -> _core.LearningRate:
     return _core.LearningRate("function", {"function": schedule})
 
 
-def _rule(settings: BaseMLP, rate: float | _core.LearningRate) -> Optimizer:
+def _rule(settings: EpochEstimator, rate: float | _core.LearningRate) -> Optimizer:
     if settings.solver == "adam":
         return _core.Adam(
             rate, settings.beta_1, settings.beta_2, settings.epsilon, epsilon_hat=True
@@ -101,7 +101,7 @@ class Run:
 
     def __init__(
         self,
-        settings: BaseMLP,
+        settings: EpochEstimator,
         trainer: Trainer,
         objective: Objective,
         X: Any,
@@ -192,7 +192,7 @@ class Run:
         """Run an epoch; return its ``last_steps``."""
         if issparse(self.X):
             return self._sparse_epoch()
-        self.trainer.run_epoch(self.X, self.targets, self.order, self.sample_weight)
+        self._visit(self.X, self.targets, self.order, self.sample_weight)
         return self.trainer.last_steps
 
     def _sparse_epoch(self) -> Array:
@@ -202,9 +202,13 @@ class Run:
         for rows, part in dense_parts(X, self.batch_size):
             part_weights = None if weights is None else weights[rows]
             if part_weights is None or part_weights.any():
-                self.trainer.run_epoch(part, targets[rows], None, part_weights)
+                self._visit(part, targets[rows], None, part_weights)
                 steps.append(self.trainer.last_steps)
         return np.concatenate(steps)
+
+    def _visit(self, X: Array, targets: Array, order: Array | None, weights: Array | None) -> None:
+        # The estimator's checks have found X finite, once for all epochs.
+        self.trainer.run_epoch(X, targets, order, weights, check_finite=False)
 
     def _visited(self, values: Any) -> Any:
         return values if values is None or self.order is None else values[self.order]

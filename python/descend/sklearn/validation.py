@@ -12,7 +12,7 @@ import descend as ds
 from descend.sklearn.rows import Array
 
 if TYPE_CHECKING:
-    from descend.sklearn.base import BaseMLP
+    from descend.sklearn.epoch_estimator import EpochEstimator
     from descend.sklearn.stochastic import Run
 
 Metric = str | Callable[[Array, Array], float]
@@ -30,7 +30,9 @@ class Measured:
 class Validation:
     """Checked rows, whose score, loss and metrics are taken by an estimator's rules."""
 
-    def __init__(self, model: BaseMLP, X: Any, y: Array, sample_weight: Array | None) -> None:
+    def __init__(
+        self, model: EpochEstimator, X: Any, y: Array, sample_weight: Array | None
+    ) -> None:
         self._model = model
         self._X = X
         self._labels = model._validation_targets(y)
