@@ -126,14 +126,14 @@ if len(sys.argv) > 1:
     error, epochs, accuracy = figure.subplots(1, 3)
     error.loglog(SIZES, [predicted for predicted, _ in errors], label="predicted")
     error.loglog(SIZES, [measured for _, measured in errors], "o", label="200 minibatches")
-    error.set(title="error of the gradient", ylabel="standard error")
+    error.set(title="error of a minibatch's gradient", ylabel="standard error")
     counts = [steps[size][0] * size / len(y_train) for size in SIZES]
     epochs.loglog(SIZES, [predicted_epochs(size) for size in SIZES], label="predicted")
     epochs.loglog(SIZES, counts, "o", label="measured")
     epochs.axvline(scale, linestyle=":", color="gray", label="noise scale")
     epochs.set(title=f"epochs to a training loss of {TARGET_LOSS}", ylabel="epochs")
     accuracy.errorbar(SIZES, *zip(*accuracies, strict=True), fmt="o")
-    accuracy.set(title="other images", ylabel="accuracy", xscale="log")
+    accuracy.set(title="accuracy on images held out", ylabel="accuracy", xscale="log")
     for axes in (error, epochs, accuracy):
         axes.set(xlabel="batch size")
         axes.grid(alpha=0.3)

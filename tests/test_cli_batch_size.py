@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import descend as ds
 from command_line import fails, iris_rows, write_csv
 
 QUICK = "--seconds", 0.02, "--layers", "8"
@@ -34,6 +35,18 @@ def test_a_table_and_the_place_of_the_figure_can_be_chosen(descend):
     assert "SGD(" in out
     assert "<svg" in Path("sizes.svg").read_text()
     assert sorted(path.name for path in Path().iterdir()) == ["iris.csv", "sizes.svg"]
+
+
+def test_the_trainer_that_is_asked_about_has_all_options(descend, monkeypatch):
+    trainers, report = [], ds.batch_size_report
+    monkeypatch.setattr(
+        ds, "batch_size_report", lambda t, *a, **k: trainers.append(t) or report(t, *a, **k)
+    )
+    options = "--class-weight", "balanced", "--label-smoothing", 0.1, "--clip-norm", 2
+    assert descend("batch-size", "digits", *QUICK, *options)[0] == 0
+    (trainer,) = trainers
+    assert (trainer.class_weight, trainer.label_smoothing) == ("balanced", 0.1)
+    assert trainer.clip_norm == 2
 
 
 def test_without_matplotlib_the_table_is_printed(descend, monkeypatch):

@@ -116,7 +116,9 @@ std::optional<GroupedNoise> grouped_noise(const NetworkSpec& spec, const Paramet
   const std::size_t groups = group_count(rows.count, layout.size * sizeof(T));
   const std::vector<std::size_t> bounds = group_bounds(rows.count, groups);
   const std::size_t block_rows = std::min(rows.count, kBlockRows);
-  const int workers = core::team_size(threads, core::step_flops(block_rows, layout.count));
+  // What is shared out is a group's part of the gradient at a time: a second thread begins to pay
+  // at twice the work that it needs elsewhere.
+  const int workers = core::team_size(threads, core::step_flops(block_rows, layout.count) / 2);
 
   GroupedNoise noise;
   for (std::size_t k = 0; k < groups; ++k) {

@@ -72,10 +72,10 @@ struct GradientNoiseOptions {
 };
 
 /// Measures the noise of J's gradient at the network's parameters: dropout is off, and a penalty
-/// has none. It takes about as long as loss_and_gradient: each row's |g_i|^2 comes from
+/// has none. It takes 1.1 to 1.3 times as long as loss_and_gradient: each row's |g_i|^2 comes from
 /// backpropagation itself, as a sum over layers of |d_z_i|^2 (|x_i|^2 + 1) with the layer's inputs
 /// x (Goodfellow 2015, arXiv:1510.01799), and no row's gradient is formed. Holds the gradients of
-/// 16 groups of rows, of fewer where they would take more than 256 MiB.
+/// 8 to 16 groups of rows, of fewer, but 4, where they would take more than 256 MiB.
 ///
 /// Throws std::invalid_argument where the data do not fit, or fewer than two rows are given, and
 /// NonFiniteLoss where a loss or gradient is not finite. Every figure is NaN where `interrupted`
