@@ -241,6 +241,27 @@ def test_an_interrupt_within_long_work_changes_nothing(call, size):
     assert same_bits(network.predict(X[few]), twin.network.predict(X[few]))
 
 
+LONG_MEASURES = {
+    "metric": lambda run, X, y: ds.metric("roc_auc", X, y),
+    "evaluate": lambda run, X, y: run.evaluate(X, y, metrics=["roc_auc"]),
+    "fit": lambda run, X, y: run.fit(X, y, metrics=["roc_auc"]),
+}
+
+
+@pytest.mark.parametrize("call", LONG_MEASURES)
+def test_an_interrupt_within_a_long_metric_is_noticed_soon(call):
+    X = np.random.default_rng(0).integers(-99, 99, size=(300_000, 120), dtype="int8")
+    y = np.arange(len(X)) % 120
+    run = ds.Trainer(ds.Network.mlp([120, 120]), "softmax_cross_entropy", batch_size=None)
+    timer, sent = interrupt_after(1.0)
+    with pytest.raises(KeyboardInterrupt):
+        LONG_MEASURES[call](run, X, y)
+    noticed = time.perf_counter()
+    timer.join()
+    assert noticed - sent[0] < SOON
+    assert run.epoch == run.steps == (1 if call == "fit" else 0)
+
+
 def test_a_handler_that_raises_nothing_does_not_spoil_a_prediction():
     network = ds.Network.mlp(SIZES["many rows"])
     expected = network.predict(MANY[0])
