@@ -649,6 +649,14 @@ the penalty beside it, and the rows' sum of weights.
           "How far the targets are drawn towards equal probabilities.")
       .def("_averaged_network",
            [](const BoundTrainer& self) { return self.trainer.averaged_network(); })
+      .def(
+          "_set_averaged_parameters",
+          [](BoundTrainer& self, py::handle parameters) {
+            constexpr const char* kWhere = "Trainer.set_averaged_parameters";
+            self.trainer.set_averaged_parameters(
+                vector_argument(kWhere, "parameters", parameters).view);
+          },
+          py::arg("parameters"))
       .def_property_readonly(
           "batch_size", [](const BoundTrainer& self) { return self.options.batch_size; },
           "Rows a step; None: all of them.")
