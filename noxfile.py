@@ -49,7 +49,7 @@ def sanitize(session: nox.Session) -> None:
 
     Left out are tests marked ``no_sanitizer``: compilers and other programs that they start would
     run with the sanitizer's runtime preloaded, or link the sanitized library without it; and those
-    marked ``slow``, which would take minutes.
+    marked ``slow``, which would take minutes. Hypothesis draws fewer examples.
     """
     session.install(
         ".[test]",
@@ -72,6 +72,7 @@ def sanitize(session: nox.Session) -> None:
         *session.posargs,
         env={
             "ASAN_OPTIONS": "detect_leaks=0",  # Python leaves interned objects behind
+            "HYPOTHESIS_PROFILE": "few",
             "LD_PRELOAD": " ".join(runtimes),
             "PYTHONMALLOC": "malloc",
             "UBSAN_OPTIONS": "print_stacktrace=1",

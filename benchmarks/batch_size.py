@@ -5,11 +5,12 @@
 Three tables a data set, in Markdown:
 
 1. gradient_noise beside loss_and_gradient, one thread.
-2. For every size, the microseconds a step of the report beside those of training, and the steps to
-   the target loss: with Adam, the best of five learning rates, which are RATES times the root of
-   the batch size over 32; the mean of two seeds. The loss is that of all training rows, every
-   quarter of an epoch.
-3. The time to the target at the recommended size over that at the best size.
+2. For every size, the microseconds a step of the report beside those of training: medians over
+   rounds, each of which makes a report and then trains with every size, "off by" being the median
+   of the rounds' own ratios. And the steps to the target loss: with Adam, the best of five learning
+   rates, which are RATES times the root of the batch size over 32; the mean of two seeds. The loss
+   is that of all training rows, every quarter of an epoch.
+3. The time to the target at the size that each round recommended over that at the best size.
 
 The steps take some minutes, and do not depend on what else the machine does: with --steps they are
 kept in FILE, and read from there the next time. The times do: nothing else should run.
@@ -19,6 +20,7 @@ import argparse
 import json
 import time
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -113,47 +115,56 @@ def print_costs(names):
 
 
 def training_time(name, X, y, size):
-    """Return the seconds a step of a training of its own, of some epochs at once."""
+    """Return the seconds a step of a training of its own, after a warm-up."""
     trainer = trainer_of(name, size)
     trainer.fit(X, y, epochs=10**6, stop=ds.Stop(seconds=0.1))
-    histories = [trainer.fit(X, y, epochs=10**6, stop=ds.Stop(seconds=0.15)) for _ in range(3)]
-    return min(history.seconds / history.steps for history in histories)
+    history = trainer.fit(X, y, epochs=10**6, stop=ds.Stop(seconds=0.15))
+    return history.seconds / history.steps
 
 
-def print_sizes(name, X, y, steps):
-    report = ds.batch_size_report(trainer_of(name), X, y)
-    trained = {row.batch_size: training_time(name, X, y, row.batch_size) for row in report.rows}
-    times = {size: steps[size][0] * trained[size] for size in steps}
-    best = min(times, key=times.get)
-    print(f"\n{name}: {len(y)} rows, {WIDTHS[name]}, loss {TARGETS[name]}\n")
+def print_sizes(name, X, y, steps, rounds):
+    reports, trainings = [], []
+    for _ in range(rounds):
+        report = ds.batch_size_report(trainer_of(name), X, y)
+        reports.append(report)
+        trainings.append({size: training_time(name, X, y, size) for size in steps})
+    print(f"\n{name}: {len(y)} rows, {WIDTHS[name]}, loss {TARGETS[name]}, {rounds} rounds\n")
     print(
         "| batch size | us a step, report | training | off by | steps | predicted | ms to the "
         "target | of the best | predicted |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-    least = min(count for count, _ in steps.values())
-    for row in report.rows:
-        size, own = row.batch_size, 1e6 * trained[row.batch_size]
-        off = row.microseconds_per_step / own - 1
-        count = steps[size][0]
-        print(
-            f"| {size} | {row.microseconds_per_step:.1f} | {own:.1f} | {100 * off:+.0f} % "
-            f"| {count:.0f} ({count / least:.2f}) | {row.relative_steps:.2f} "
-            f"| {1e3 * times[size]:.1f} | {times[size] / times[best]:.2f} "
-            f"| {row.relative_time:.2f} |"
+    trained = {size: median(times[size] for times in trainings) for size in trainings[0]}
+    times = {size: steps[size][0] * trained[size] for size in steps}
+    least, best = min(count for count, _ in steps.values()), min(times.values())
+    for rows in zip(*(report.rows for report in reports), strict=True):
+        size = rows[0].batch_size
+        reported = median(row.microseconds_per_step for row in rows)
+        off = median(
+            row.microseconds_per_step / (1e6 * training[size]) - 1
+            for row, training in zip(rows, trainings, strict=True)
         )
-    ratio = times[report.recommended] / times[best]
-    low, high = report.recommended_range
-    print(
-        f"\nrecommended {report.recommended} ({low} to {high}), best {best}: {ratio:.2f} times its "
-        f"time; noise scale {report.noise_scale:.0f}"
-    )
+        print(
+            f"| {size} | {reported:.1f} | {1e6 * trained[size]:.1f} | {100 * off:+.0f} % "
+            f"| {steps[size][0]:.0f} ({steps[size][0] / least:.2f}) "
+            f"| {median(row.relative_steps for row in rows):.2f} "
+            f"| {1e3 * times[size]:.1f} | {times[size] / best:.2f} "
+            f"| {median(row.relative_time for row in rows):.2f} |"
+        )
+    print(f"\nbest size {min(times, key=times.get)}; round by round:")
+    for report in reports:
+        low, high = report.recommended_range
+        print(
+            f"recommended {report.recommended} ({low} to {high}), noise scale "
+            f"{report.noise_scale:.0f}: {times[report.recommended] / best:.2f} times the best time"
+        )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", default=list(TARGETS), help="data sets")
     parser.add_argument("--steps", type=Path, help="file that keeps the steps")
+    parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     kept = {}
     if arguments.steps and arguments.steps.exists():
@@ -167,7 +178,7 @@ def main():
     print_costs(arguments.names)
     for name in arguments.names:
         steps = {int(size): count for size, count in kept[name].items()}
-        print_sizes(name, *load(name), steps)
+        print_sizes(name, *load(name), steps, arguments.rounds)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Hypothesis profiles: the same bounded examples in every run, or many new ones.
 
-HYPOTHESIS_PROFILE=thorough pytest  looks further.
+HYPOTHESIS_PROFILE=thorough pytest  looks further, and "few" is for builds that are slow themselves.
 """
 
 import os
@@ -20,6 +20,7 @@ settings.register_profile(
 settings.register_profile(
     "thorough", settings.get_profile("ci"), max_examples=1000, derandomize=False
 )
+settings.register_profile("few", settings.get_profile("ci"), max_examples=12)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 # A job that a shell starts in the background ignores Ctrl-C, which is among the things tested.

@@ -78,6 +78,18 @@ def test_the_noise_is_looked_for_ahead():
     assert now.noise_scales == [now.noise_scale]
 
 
+@pytest.mark.parametrize("options", [{"class_weight": [1, 5, 0.2]}, {"label_smoothing": 0.3}])
+def test_the_noise_is_that_of_the_trainers_loss(options):
+    trainer, twin = (trainer_of(CASE, batch_size=8, **options) for _ in range(2))
+    report = report_of(CASE, trainer, epochs=1, sizes=[8], seconds=0.2)
+    for scale in report.noise_scales:
+        noise = ds.gradient_noise(twin.network, CASE.X, CASE.y, CASE.loss, **options)
+        plain = ds.gradient_noise(twin.network, CASE.X, CASE.y, CASE.loss)
+        assert scale == noise.noise_scale != plain.noise_scale
+        twin.fit(CASE.X, CASE.y)
+    assert len(report.noise_scales) == 2
+
+
 def test_looking_ahead_goes_on_from_the_optimizers_state():
     trainer, twin = (trainer_of(CASE, optimizer=ds.Adam(0.01), batch_size=None) for _ in range(2))
     for each in (trainer, twin):
@@ -209,6 +221,11 @@ def test_the_figure_has_both_curves_and_the_range(tmp_path, scale):
         ({"seconds": -1.0}, ValueError, "seconds must be a number of at least 0"),
         ({"seconds": float("nan")}, ValueError, "seconds must be a number of at least 0"),
         ({"sample_weight": np.zeros(100)}, ValueError, "sample_weight"),
+        (
+            {"trainer": trainer_of(CASE, class_weight="balanced"), "y": np.full((100, 3), 1 / 3)},
+            ValueError,
+            "class_weight takes class indices",
+        ),
     ],
 )
 def test_errors_say_what_came(changes, error, message):

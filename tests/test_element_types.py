@@ -2,10 +2,7 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,27 +12,16 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 import descend as ds
 from element_types_run import DTYPES, KINDS, THREADS, hostile, strided
+from processes import lines_of_each_kernel_set
 from strategies import LAYOUTS, layouts, mlp
 from tolerances import same_bits
-
-SCRIPT = Path(__file__).with_name("element_types_run.py")
 
 
 @pytest.fixture(scope="module")
 def digests():
     """{(kind, dtype): the digests of every kernel set and number of threads}."""
     found = {}
-    for isa in ds.build_info()["available_isas"]:
-        run = subprocess.run(
-            [sys.executable, "-W", "error", str(SCRIPT)],
-            env={**os.environ, "DESCEND_ISA": isa},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert run.returncode == 0, run.stderr
-        used, *lines = run.stdout.splitlines()
-        assert used == isa
+    for lines in lines_of_each_kernel_set("-W", "error", "element_types_run.py").values():
         for line in lines:
             kind, dtype, as_is, converted = line.split()
             found.setdefault((kind, dtype), []).extend([as_is, converted])

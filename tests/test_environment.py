@@ -1,25 +1,14 @@
 """DESCEND_ISA, DESCEND_NUM_THREADS and what build_info says of them."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import descend as ds
+from processes import python
 
 ISAS = ["avx512", "avx2", "neon", "portable"]
-
-
-def python(code, **environment):
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
 
 
 def test_build_info_tells_what_the_build_is():
@@ -44,13 +33,14 @@ def test_build_info_tells_what_the_build_is():
 
 
 def test_the_best_instruction_set_is_used_unless_told():
-    run = python("import descend; print(descend.build_info()['isa'])", DESCEND_ISA="")
+    run = python("-c", "import descend; print(descend.build_info()['isa'])", DESCEND_ISA="")
     assert run.stdout.strip() == ds.build_info()["available_isas"][0], run.stderr
 
 
 @pytest.mark.parametrize("isa", ["nonsense", "AVX2", "neon portable"])
 def test_an_unavailable_instruction_set_is_an_error_that_lists_the_available(isa):
     run = python(
+        "-c",
         "import descend\ndescend.Network(inputs=1, layers=[descend.Dense(1)]).predict([[1.0]])",
         DESCEND_ISA=isa,
     )
@@ -62,7 +52,7 @@ def test_an_unavailable_instruction_set_is_an_error_that_lists_the_available(isa
 
 def test_the_environment_caps_the_threads():
     code = "import descend; print(descend.build_info()['threads'])"
-    assert python(code, DESCEND_NUM_THREADS="1").stdout.strip() == "1"
+    assert python("-c", code, DESCEND_NUM_THREADS="1").stdout.strip() == "1"
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "two", "1.5"])
@@ -71,7 +61,7 @@ def test_a_thread_cap_that_is_no_positive_integer_is_an_error(count):
         "import descend\nprint(descend.build_info()['threads'])\n"
         "descend.Network(inputs=1, layers=[descend.Dense(1)]).predict([[1.0]])"
     )
-    run = python(code, DESCEND_NUM_THREADS=count)
+    run = python("-c", code, DESCEND_NUM_THREADS=count)
     assert run.returncode == 1
     assert "DESCEND_NUM_THREADS" in run.stderr
 
@@ -82,7 +72,7 @@ def test_affinity_bounds_the_threads():
         "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\n"
         "import descend; print(descend.build_info()['threads'])"
     )
-    assert python(code).stdout.strip() == "1"
+    assert python("-c", code).stdout.strip() == "1"
 
 
 def test_headers_and_cmake_package_are_where_the_package_says():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import descend as ds
 from reference.activations import ACTIVATIONS
 from reference.gradient_noise import moments, row_gradients
-from reference.losses import LOSSES
+from reference.losses import LOSSES, rows_weights, smoothed
 from reference.network import Layer
 from strategies import Architecture, mlp, problem, problems
 from tolerances import assert_close, same_bits, tolerance
@@ -33,10 +33,12 @@ def measure(case, **options):
     return ds.gradient_noise(network, case.X, case.y, case.loss, case.sample_weight, **options)
 
 
-def compare_with_every_row(case, rtol):
-    noise = measure(case)
+def compare_with_every_row(case, rtol, class_weight=None, label_smoothing=0.0):
+    noise = measure(case, class_weight=class_weight, label_smoothing=label_smoothing)
     twin = case.architecture.reference(case.architecture.network().parameters())
-    layers = row_gradients(twin, case.X, case.y, case.loss, case.sample_weight)
+    weights = rows_weights(case.y, case.sample_weight, class_weight)
+    y = smoothed(case.loss, case.y, case.architecture.outputs, label_smoothing)
+    layers = row_gradients(twin, case.X, y, case.loss, weights)
     # Both figures are differences of sums that may nearly cancel.
     scale = max((gradients**2).sum(axis=1).mean() for gradients in layers)
     for estimate, gradients in [
@@ -48,7 +50,7 @@ def compare_with_every_row(case, rtol):
         assert abs(estimate.variance - variance) <= rtol * max(scale, variance)
         assert abs(estimate.squared_norm - squared_norm) <= rtol * max(scale, variance)
     assert noise.rows == case.rows
-    loss, _ = twin.loss_and_gradient(case.X, case.y, case.loss, case.sample_weight)
+    loss, _ = twin.loss_and_gradient(case.X, y, case.loss, weights)
     assert_close(noise.loss, loss, rtol, "loss")
 
 
@@ -65,6 +67,43 @@ def test_every_activation_and_loss_is_exact(activation, loss):
     layers = Layer(20, activation), Layer(17, activation), Layer(5, activation)
     case = problem(Architecture(13, layers, seed=3), loss, 33, seed=1)
     compare_with_every_row(case, 1e-9)
+
+
+@given(
+    st.integers(2, 60),
+    st.integers(1, 5),
+    st.sampled_from(["softmax_cross_entropy", "sigmoid_cross_entropy"]),
+    st.sampled_from(["none", "balanced", "a weight a class"]),
+    st.sampled_from([0.0, 0.1, 0.9]),
+    st.booleans(),
+    st.integers(0, 2**32 - 1),
+)
+def test_class_weights_and_smoothed_labels_count_as_in_the_trainer(
+    rows, outputs, loss, kind, smoothing, weighted, seed
+):
+    outputs = 1 if loss == "sigmoid_cross_entropy" else outputs
+    case = problem(mlp(5, 9, outputs), loss, rows, seed, weights=weighted, as_labels=True)
+    case.y[:] = np.round(case.y)
+    if weighted and (case.sample_weight > 0).sum() < 2:
+        case.sample_weight[:] = 1.0
+    of_classes = np.random.default_rng(seed).uniform(0.1, 5.0, max(outputs, 2))
+    if loss == "softmax_cross_entropy":
+        of_classes = of_classes[:outputs]
+    class_weight = {"none": None, "balanced": "balanced"}.get(kind, of_classes)
+    compare_with_every_row(case, 1e-9, class_weight, smoothing)
+
+
+def test_balanced_counts_the_classes_of_all_rows():
+    case = problem(mlp(6, 5, 3), "softmax_cross_entropy", 90, as_labels=True)
+    case.y[:70] = 0
+    network, rows = case.architecture.network(), np.arange(60, 90)
+    picked = ds.gradient_noise(
+        network, case.X, case.y, case.loss, order=rows, class_weight="balanced"
+    )
+    weights = rows_weights(case.y, None, "balanced")[rows]
+    apart = ds.gradient_noise(network, case.X[rows], case.y[rows], case.loss, weights)
+    assert picked.variance == pytest.approx(apart.variance, rel=1e-12)
+    assert picked.noise_scale == pytest.approx(apart.noise_scale, rel=1e-12)
 
 
 @pytest.mark.parametrize("rows", [100, 1024, 1025, 3000])
@@ -269,7 +308,7 @@ def test_results_are_values():
         ({"X": np.full((5, 3), np.nan)}, ValueError, "X is nan at row 0"),
         ({"y": np.zeros(4)}, ValueError, "4"),
         ({"sample_weight": np.zeros(5)}, ValueError, "sample_weight"),
-        ({"sample_weight": [0, 0, 1, 1, 1], "order": [0, 1]}, ValueError, "a sum above 0"),
+        ({"sample_weight": [0, 0, 1, 1, 1], "order": [0, 1]}, ValueError, "a weight of 0"),
         ({"order": [3]}, ValueError, r"got 1 row\(s\), expected at least 2"),
         ({"order": []}, ValueError, r"got 0 row\(s\), expected at least 2"),
         ({"order": [0, 5]}, ValueError, "row index 5 at place 1, but X has 5 rows"),
@@ -287,6 +326,37 @@ def test_errors_say_what_came(changes, error, message):
     with pytest.raises(error, match=message) as caught:
         ds.gradient_noise(**(arguments | changes))
     assert str(caught.value).startswith("gradient_noise: ")
+
+
+CLASSES = problem(mlp(5, 4), "softmax_cross_entropy", 20, as_labels=True)
+NUMBERS = problem(mlp(5, 4), "squared_error", 20)
+PROBABILITIES = problem(mlp(5, 4), "softmax_cross_entropy", 20)
+
+
+@pytest.mark.parametrize(
+    ("case", "options"),
+    [
+        (CLASSES, {"class_weight": [1, 2]}),
+        (CLASSES, {"class_weight": []}),
+        (CLASSES, {"class_weight": [1, 2, -1, 1]}),
+        (CLASSES, {"class_weight": [0, 0, 0, 0]}),
+        (CLASSES, {"class_weight": {4: 1.0}}),
+        (CLASSES, {"class_weight": {0: "a"}}),
+        (CLASSES, {"class_weight": "balance"}),
+        (CLASSES, {"label_smoothing": 1.0}),
+        (CLASSES, {"label_smoothing": "a"}),
+        (NUMBERS, {"class_weight": "balanced"}),
+        (NUMBERS, {"label_smoothing": 0.1}),
+        (PROBABILITIES, {"class_weight": "balanced"}),
+    ],
+)
+def test_class_weights_and_smoothed_labels_have_the_errors_of_the_trainer(case, options):
+    with pytest.raises((TypeError, ValueError)) as of_trainer:
+        ds.Trainer(case.architecture.network(), case.loss, **options).run_epoch(case.X, case.y)
+    with pytest.raises(of_trainer.type) as of_noise:
+        measure(case, **options)
+    said = str(of_trainer.value).replace("Trainer.run_epoch: ", "Trainer: ")
+    assert str(of_noise.value) == said.replace("Trainer: ", "gradient_noise: ")
 
 
 def test_figures_refuse_what_they_cannot_take():

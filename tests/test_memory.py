@@ -4,17 +4,13 @@ So a data set may be of any type, and larger than memory where it is mapped from
 of a file that is only read are the system's to drop.
 """
 
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from memory_run import SCENARIOS, bound, copy_bytes
-
-SCRIPT = Path(__file__).with_name("memory_run.py")
+from processes import python
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status"),
@@ -35,19 +31,15 @@ def test_training_takes_no_more_memory_than_it_may(tmp_path, name):
     scenario = SCENARIOS[name]
     file = tmp_path / "data.npy"
     sparse_file(file, scenario.dtype, (scenario.rows, scenario.widths[0]))
-    run = subprocess.run(
-        [sys.executable, str(SCRIPT), name, str(file)],
-        # What is freed goes back at once, large arrays are mapped one by one, and no thread keeps
-        # address space in reserve.
-        env={
-            **os.environ,
-            "MALLOC_MMAP_THRESHOLD_": "65536",
-            "MALLOC_TRIM_THRESHOLD_": "65536",
-            "MALLOC_ARENA_MAX": "1",
-        },
-        capture_output=True,
-        text=True,
-        timeout=300,
+    # What is freed goes back at once, large arrays are mapped one by one, and no thread keeps
+    # address space in reserve.
+    run = python(
+        "memory_run.py",
+        name,
+        str(file),
+        MALLOC_MMAP_THRESHOLD_="65536",
+        MALLOC_TRIM_THRESHOLD_="65536",
+        MALLOC_ARENA_MAX="1",
     )
     assert run.returncode == 0, run.stderr
 

@@ -3,11 +3,11 @@
 Each case runs in a process of its own, whose address space ends a little above what it has.
 """
 
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+
+from processes import python
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's RLIMIT_AS"),
@@ -126,21 +126,11 @@ CASES = {
 }
 
 
-def python(code):
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        cwd=Path(__file__).parent,
-    )
-
-
 @pytest.mark.parametrize("what", CASES)
 def test_without_memory_for_it_a_call_changes_nothing(what):
     megabytes, preparation, call = CASES[what]
     code = f"{PREPARATION}\n{preparation}\nleave({megabytes})\nassert raises(lambda: ({call}))"
-    run = python(code + AFTERWARDS)
+    run = python("-c", code + AFTERWARDS)
     assert run.returncode == 0, run.stderr
 
 
@@ -152,5 +142,5 @@ def test_without_memory_for_all_threads_fewer_give_the_same_bits():
         "assert same_bits(train(few), train(one))\n"
         "assert same_bits(few.network.predict(case.X, threads=200), one.network.predict(case.X))\n"
     )
-    run = python(code)
+    run = python("-c", code)
     assert run.returncode == 0, run.stderr

@@ -1,33 +1,17 @@
 """One seed, data set and network: the same bits for any number of threads and kernel set."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 import descend as ds
+from processes import lines_of_each_kernel_set
 from same_bits_run import CONFIGURATIONS, THREADS, configuration
-
-SCRIPT = Path(__file__).with_name("same_bits_run.py")
 
 
 @pytest.fixture(scope="module")
 def digests():
     """{(isa, configuration, threads): digest}, each kernel set in a process of its own."""
     found = {}
-    for isa in ds.build_info()["available_isas"]:
-        run = subprocess.run(
-            [sys.executable, str(SCRIPT)],
-            env={**os.environ, "DESCEND_ISA": isa},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert run.returncode == 0, run.stderr
-        used, *lines = run.stdout.splitlines()
-        assert used == isa
+    for isa, lines in lines_of_each_kernel_set("same_bits_run.py").items():
         for line in lines:
             index, threads, digest = line.split()
             found[isa, int(index), int(threads)] = digest

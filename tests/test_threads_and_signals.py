@@ -4,17 +4,15 @@ import contextlib
 import os
 import pickle
 import signal
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import descend as ds
+from processes import python
 from reference.shuffle import permutation
 from strategies import mlp, problem
 from tolerances import same_bits
@@ -138,19 +136,9 @@ assert digest() == expected
 """
 
 
-def python(code, timeout=100):
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        cwd=Path(__file__).parent,
-    )
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_forked_child_trains_to_the_same_bits():
-    run = python(FORK)
+    run = python("-c", FORK)
     assert run.returncode == 0, run.stderr
 
 
@@ -167,7 +155,7 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_process_pool_of_forked_children_trains():
-    run = python(MULTIPROCESSING)
+    run = python("-c", MULTIPROCESSING)
     assert run.returncode == 0, run.stderr
 
 

@@ -20,10 +20,6 @@ std::string shape_of(const py::array& array) {
   return py::str(array.attr("shape")).cast<std::string>();
 }
 
-std::string type_name(py::handle value) {
-  return py::type::of(value).attr("__name__").cast<std::string>();
-}
-
 // NumPy's letter for a kind of numbers.
 template <class T>
 constexpr char kNumpyKind = std::is_same_v<T, bool>  ? 'b'
@@ -153,6 +149,10 @@ py::array converted(const char* where, const char* what, py::handle value) {
 }
 
 }  // namespace
+
+std::string type_name(py::handle value) {
+  return py::type::of(value).attr("__name__").cast<std::string>();
+}
 
 py::array real_array(const char* where, const char* what, py::handle value) {
   const bool is_plain_array = py::type::handle_of(value).is(
@@ -315,6 +315,11 @@ double number_argument(const char* where, const char* what, py::handle value) {
                               py::repr(value).cast<std::string>(), "."));
   }
   return number;
+}
+
+std::optional<double> optional_number(const char* where, const char* what, py::handle value) {
+  if (value.is_none()) return std::nullopt;
+  return number_argument(where, what, value);
 }
 
 DType working_dtype(std::initializer_list<py::handle> values) {

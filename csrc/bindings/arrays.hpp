@@ -27,6 +27,9 @@ struct Held {
   View view;
 };
 
+/// The name of its type.
+std::string type_name(pybind11::handle value);
+
 /// Any array, object with the array protocol, data frame or series, as an array of real numbers.
 /// Raises TypeError for other kinds of elements and for masked arrays, ValueError for missing
 /// values.
@@ -72,6 +75,9 @@ bool flag_argument(const char* where, const char* what, pybind11::handle value);
 
 /// A real number.
 double number_argument(const char* where, const char* what, pybind11::handle value);
+
+/// As number_argument; None is empty.
+std::optional<double> optional_number(const char* where, const char* what, pybind11::handle value);
 
 /// float64 where one of the arrays is of float64 or wider, else float32. Sequences count as NumPy
 /// reads them.

@@ -1,4 +1,4 @@
-// Ctrl-C during a call that holds a network locked for reading.
+// Ctrl-C and other signals during a call.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -6,6 +6,24 @@
 #include <utility>
 
 namespace descend::bindings {
+
+/// Whether a signal such as Ctrl-C has come; its Python exception is then set. Called from the
+/// thread that made the call, without the GIL.
+inline bool signal_came() {
+  const pybind11::gil_scoped_acquire acquire;
+  return PyErr_CheckSignals() != 0;
+}
+
+/// What `work` gives, done without the GIL; an exception that a signal's handler set goes on.
+template <class Work>
+auto without_gil(const Work& work) {
+  const auto result = [&] {
+    const pybind11::gil_scoped_release release;
+    return work();
+  }();
+  if (PyErr_Occurred() != nullptr) throw pybind11::error_already_set();
+  return result;
+}
 
 /// Whether Ctrl-C waits for its handler, which must not run here: the network is locked. Called
 /// without the GIL.

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "bindings/arrays.hpp"
+#include "bindings/class_weights.hpp"
 #include "bindings/initialised.hpp"
 #include "bindings/interrupts.hpp"
 #include "bindings/register.hpp"
@@ -33,7 +34,7 @@ constexpr std::uint64_t kAnySize = std::numeric_limits<std::size_t>::max();
 
 GradientNoise measure(py::handle network, py::handle inputs, py::handle targets,
                       py::handle loss_value, py::handle sample_weight, py::handle order,
-                      py::handle threads) {
+                      py::handle threads, py::handle class_weight, py::handle label_smoothing) {
   constexpr const char* kWhere = "gradient_noise";
   if (!py::isinstance<Network>(network)) {
     throw py::type_error(text(kWhere, ": network must be a descend.Network, got ",
@@ -51,6 +52,8 @@ GradientNoise measure(py::handle network, py::handle inputs, py::handle targets,
   options.sample_weight = weights.view;
   options.order = order.is_none() ? nullptr : &indices;
   options.threads = threads_argument(kWhere, threads);
+  options.class_weight = class_weight_argument(kWhere, class_weight, loss, core_network.outputs());
+  options.label_smoothing = number_argument(kWhere, "label_smoothing", label_smoothing);
   GradientNoise noise;
   until_not_interrupted([&](const auto& interrupted) {
     options.interrupted = interrupted;
@@ -157,7 +160,7 @@ Returns
 -------
 float
     sqrt(tr Sigma / batch_size): the root of the mean of |G_B - G|^2 over minibatches. With
-    ``sample_weight`` it counts a minibatch's gradient as the mean of its rows' weighted ones; a
+    weights of rows it counts a minibatch's gradient as the mean of its rows' weighted ones; a
     training step divides by the minibatch's own sum of weights, which differs by a part of
     1 / noise_scale.
 
@@ -215,7 +218,8 @@ ValueError
 
   module.def("gradient_noise", &measure, py::arg("network"), py::arg("X"), py::arg("y"),
              py::arg("loss"), py::arg("sample_weight") = py::none(), py::arg("order") = py::none(),
-             py::arg("threads") = py::none(),
+             py::arg("threads") = py::none(), py::kw_only(), py::arg("class_weight") = py::none(),
+             py::arg("label_smoothing") = 0.0,
              R"doc(Measure how much one row's gradient differs from the gradient of all rows.
 
 Every row's |g_i|^2 comes from backpropagation itself, as a sum over layers of
@@ -241,6 +245,11 @@ order : array_like of int, optional
 threads : int, optional
     How many threads to use; by default as many as the work is worth. The result is the same, bit
     for bit.
+class_weight : "balanced", dict or sequence of float, optional
+    As for ``Trainer``: multiplies the weight of each row by that of its class. ``"balanced"`` counts
+    the classes of all rows of ``y``, whatever ``order`` picks.
+label_smoothing : float
+    As for ``Trainer``, in [0, 1).
 
 Returns
 -------
@@ -249,7 +258,7 @@ GradientNoise
 Raises
 ------
 ValueError, TypeError
-    If the arrays do not fit the network or the loss, or fewer than two rows are given.
+    If the arrays or options do not fit the network or the loss, or fewer than two rows are given.
 FloatingPointError
     If a row's loss or gradient is not finite.
 

@@ -41,8 +41,7 @@ using core::text;
 // A contiguous native float32 or float64 array, as the update takes it.
 py::array float_array(const char* where, const char* what, py::handle value) {
   if (!py::isinstance<py::array>(value)) {
-    throw py::type_error(text(where, ": ", what, " is a ",
-                              py::type::of(value).attr("__name__").cast<std::string>(),
+    throw py::type_error(text(where, ": ", what, " is a ", type_name(value),
                               ", expected a NumPy array of float32 or float64."));
   }
   const py::array array = py::reinterpret_borrow<py::array>(value);

@@ -1,4 +1,4 @@
-// A fixed number of elements at a cache line's start, zero at first.
+// A fixed number of elements at a cache line's start, zero at first unless asked otherwise.
 #pragma once
 
 #include <algorithm>
@@ -16,16 +16,21 @@ constexpr std::size_t kBufferAlignment = 64;
 void* allocate_buffer(std::size_t bytes);
 void free_buffer(void* buffer) noexcept;
 
+/// Asks for elements that are written before they are read.
+struct Uninitialised {};
+
 template <class T>
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
 
   /// Throws std::bad_alloc.
-  explicit AlignedBuffer(std::size_t size) : size_(size) {
+  AlignedBuffer(std::size_t size, Uninitialised) : size_(size) {
     if (size == 0) return;
     if (size > std::numeric_limits<std::size_t>::max() / 2 / sizeof(T)) throw std::bad_alloc();
     data_ = static_cast<T*>(allocate_buffer(size * sizeof(T)));
+  }
+  explicit AlignedBuffer(std::size_t size) : AlignedBuffer(size, Uninitialised{}) {
     std::fill_n(data_, size, T{});
   }
   AlignedBuffer(const AlignedBuffer& other) : AlignedBuffer(other.size_) {

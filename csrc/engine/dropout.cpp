@@ -11,7 +11,7 @@ namespace descend::engine {
 // One Philox block decides four columns of one row: word `column % 4` of the block
 // (column / 4, row). A batch of blocks runs over the ends of rows, so that narrow layers fill it.
 template <class T>
-void dropout_mask(const DropoutKey& key, double rate, const MaskRows& rows, std::size_t columns,
+void dropout_mask(const DropoutKey& key, double rate, const Rows& rows, std::size_t columns,
                   T* mask, std::size_t ld_mask) {
   const core::PhiloxKey philox_key = core::philox_key(key.seed);
   const auto index = static_cast<std::uint32_t>(key.index);
@@ -34,7 +34,7 @@ void dropout_mask(const DropoutKey& key, double rate, const MaskRows& rows, std:
   };
 
   for (std::size_t i = 0; i < rows.count; ++i) {
-    const std::uint64_t row = rows.order ? rows.order[rows.first + i] : rows.first + i;
+    const std::uint64_t row = rows[i];
     for (std::size_t column = 0; column < columns; column += 4) {
       blocks[filled] = row << 32 | column / 4;
       places[filled] = mask + i * ld_mask + column;
@@ -48,9 +48,9 @@ void dropout_mask(const DropoutKey& key, double rate, const MaskRows& rows, std:
   }
 }
 
-template void dropout_mask(const DropoutKey&, double, const MaskRows&, std::size_t, float*,
+template void dropout_mask(const DropoutKey&, double, const Rows&, std::size_t, float*,
                            std::size_t);
-template void dropout_mask(const DropoutKey&, double, const MaskRows&, std::size_t, double*,
+template void dropout_mask(const DropoutKey&, double, const Rows&, std::size_t, double*,
                            std::size_t);
 
 }  // namespace descend::engine

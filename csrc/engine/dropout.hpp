@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/examples.hpp"
+
 namespace descend::engine {
 
 /// When and where a mask is drawn.
@@ -15,23 +17,16 @@ struct DropoutKey {
   std::uint32_t layer;    ///< 0: the inputs; l + 1: the output of dense layer l
 };
 
-/// Rows order[first + i], or first + i where order is null.
-struct MaskRows {
-  std::size_t count;
-  const std::size_t* order;
-  std::size_t first;
-};
-
 /// Writes the masks of `rows`, `columns` wide, and zeros up to the end of the last group.
 /// `rate` in [0, 1); `mask` is (rows.count, columns) with `ld_mask` elements between row starts,
 /// whole groups.
 template <class T>
-void dropout_mask(const DropoutKey& key, double rate, const MaskRows& rows, std::size_t columns,
+void dropout_mask(const DropoutKey& key, double rate, const Rows& rows, std::size_t columns,
                   T* mask, std::size_t ld_mask);
 
-extern template void dropout_mask(const DropoutKey&, double, const MaskRows&, std::size_t, float*,
+extern template void dropout_mask(const DropoutKey&, double, const Rows&, std::size_t, float*,
                                   std::size_t);
-extern template void dropout_mask(const DropoutKey&, double, const MaskRows&, std::size_t, double*,
+extern template void dropout_mask(const DropoutKey&, double, const Rows&, std::size_t, double*,
                                   std::size_t);
 
 }  // namespace descend::engine

@@ -21,8 +21,8 @@ bool predict(const NetworkSpec& spec, const ParameterLayout& layout, const T* th
              const std::function<bool()>& interrupted);
 
 /// J = sum_i w_i L_i / sum_i w_i over all rows of `examples`, whose outputs (rows, outputs) are
-/// written where `outputs` is not null. `goes_on`, which may be empty, is
-/// asked every few milliseconds between two parts of the work; where it says no, there is no J.
+/// written where `outputs` is not null. `goes_on`, which may be empty, is asked every few
+/// milliseconds between two parts of the work; where it says no, there is no J.
 template <class T>
 std::optional<double> mean_loss(const NetworkSpec& spec, const ParameterLayout& layout,
                                 const T* theta, const Examples& examples, Loss loss, T* outputs,

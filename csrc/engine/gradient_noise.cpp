@@ -19,7 +19,7 @@ constexpr std::size_t kFewestLargeGroups = 4;
 constexpr std::size_t kGroupBytes = std::size_t{256} << 20;
 
 // Parameters whose products are taken at a time: those of all groups stay in the second cache.
-constexpr std::size_t kChunk = 2048;
+constexpr std::size_t kChunk = 1024;
 
 // Adjacent parameters of one layer, the same whatever the number of workers.
 struct Chunk {
@@ -61,7 +61,7 @@ class GroupGradients {
       : size_(layout.size),
         groups_(groups),
         chunks_(chunks_of(layout)),
-        gradients_(groups * layout.size),
+        gradients_(groups * layout.size, core::Uninitialised{}),
         products_(2 * groups * chunks_.size()) {}
 
   T* of(std::size_t group) { return gradients_.data() + group * size_; }
@@ -71,7 +71,7 @@ class GroupGradients {
     const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
     const core::Share share = worker.share(chunks_.size());
     for (std::size_t c = share.begin; c < share.end; ++c) {
-      alignas(64) T sum[kChunk];
+      alignas(64) double sum[kChunk];
       double* const products = products_.data() + 2 * groups_ * c;
       kernels.products_with_sum(chunks_[c].size, groups_, gradients_.data() + chunks_[c].offset,
                                 size_, sum, products, products + groups_);
@@ -109,8 +109,8 @@ NoiseMoments noise_moments(double rows, double weight, double squares, double no
 template <class T>
 std::optional<GroupedNoise> grouped_noise(const NetworkSpec& spec, const ParameterLayout& layout,
                                           const T* theta, const Examples& examples,
-                                          const Rows& rows, Loss loss, int threads,
-                                          const std::function<bool()>& interrupted) {
+                                          const Rows& rows, Loss loss, double label_smoothing,
+                                          int threads, const std::function<bool()>& interrupted) {
   const std::size_t layers = layout.layers.size();
   const double total = weight_sum(examples.weights, rows);
   const std::size_t groups = group_count(rows.count, layout.size * sizeof(T));
@@ -127,7 +127,7 @@ std::optional<GroupedNoise> grouped_noise(const NetworkSpec& spec, const Paramet
   CpuEngine<T> engine(spec, layout, loss, block_rows, workers);
   engine.sum_parts_only();
   GroupGradients<T> gradients(layout, groups);
-  core::AlignedBuffer<double> squares(layers * block_rows);
+  core::AlignedBuffer<double> squares(layers * block_rows, core::Uninitialised{});
   const auto& kernels = kernels::kernels_of<double>(kernels::kernel_table());
 
   core::InterruptPoll poll(interrupted);
@@ -146,7 +146,8 @@ std::optional<GroupedNoise> grouped_noise(const NetworkSpec& spec, const Paramet
     core::Pace pace(meeting_point, worker);
     for (std::size_t first = 0; first < rows.count; first += block_rows) {
       const std::size_t count = std::min(block_rows, rows.count - first);
-      const Minibatch batch{examples, rows.part(first, first + count), total, nullptr};
+      const Rows block = rows.part(first, first + count);
+      const Minibatch batch{examples, block, total, nullptr, nullptr, label_smoothing};
       if (!engine.backpropagate(worker, pace, batch, theta)) return;
       if (worker.index == 0) noise.loss += engine.loss_sum(batch) / total;
       engine.row_gradient_norms(worker, batch, squares.data());
@@ -174,11 +175,13 @@ std::optional<GroupedNoise> grouped_noise(const NetworkSpec& spec, const Paramet
 
 template std::optional<GroupedNoise> grouped_noise<float>(const NetworkSpec&,
                                                           const ParameterLayout&, const float*,
-                                                          const Examples&, const Rows&, Loss, int,
+                                                          const Examples&, const Rows&, Loss,
+                                                          double, int,
                                                           const std::function<bool()>&);
 template std::optional<GroupedNoise> grouped_noise<double>(const NetworkSpec&,
                                                            const ParameterLayout&, const double*,
-                                                           const Examples&, const Rows&, Loss, int,
+                                                           const Examples&, const Rows&, Loss,
+                                                           double, int,
                                                            const std::function<bool()>&);
 
 }  // namespace descend::engine

@@ -49,7 +49,7 @@ NoiseMoments noise_moments(double rows, double weight, double squares, double no
 template <class T>
 std::optional<GroupedNoise> grouped_noise(const NetworkSpec& spec, const ParameterLayout& layout,
                                           const T* theta, const Examples& examples,
-                                          const Rows& rows, Loss loss, int threads,
-                                          const std::function<bool()>& interrupted);
+                                          const Rows& rows, Loss loss, double label_smoothing,
+                                          int threads, const std::function<bool()>& interrupted);
 
 }  // namespace descend::engine

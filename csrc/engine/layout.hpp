@@ -24,6 +24,13 @@ struct ParameterLayout {
   std::size_t count = 0;  ///< parameters without padding
 };
 
+/// Adjacent elements of theta: weights, or biases, of one layer.
+struct Elements {
+  std::size_t offset;  ///< from theta's start
+  std::size_t size;
+  bool are_biases;
+};
+
 /// Throws std::invalid_argument where the sizes do not fit in memory's addresses.
 ParameterLayout parameter_layout(const NetworkSpec& spec);
 

@@ -1,7 +1,5 @@
 #include "engine/step_noise.hpp"
 
-#include <algorithm>
-
 #include "kernels/dispatch.hpp"
 
 namespace descend::engine {
@@ -9,7 +7,7 @@ namespace descend::engine {
 namespace {
 
 // Of the gradient; the same whatever the number of workers.
-constexpr std::size_t kPart = 4096;
+constexpr std::size_t kPart = 512;
 
 }  // namespace
 
@@ -42,10 +40,13 @@ template <class T>
 NoiseMoments StepNoise<T>::measure(const core::Worker& worker, const Minibatch& batch,
                                    const T* gradient) {
   const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
-  const core::Share share = worker.share(norms_.size());
-  for (std::size_t i = share.begin; i < share.end; ++i) {
-    const std::size_t begin = i * kPart, size = std::min(kPart, size_ - begin);
-    kernels.squared_norms(1, size, gradient + begin, size, &norms_[i]);
+  const std::size_t whole = size_ / kPart;
+  const core::Share share = worker.share(whole);
+  kernels.squared_norms(share.size(), kPart, gradient + share.begin * kPart, kPart,
+                        norms_.data() + share.begin);
+  if (worker.index == 0 && whole < norms_.size()) {
+    kernels.squared_norms(1, size_ - whole * kPart, gradient + whole * kPart, kPart,
+                          &norms_.back());
   }
   worker.wait();
   if (worker.index != 0 || batch.rows.count < 2) return {};

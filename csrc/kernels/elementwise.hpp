@@ -150,62 +150,90 @@ double sum_in_lanes(std::size_t count, const Term& term) {
   return folded(lanes);
 }
 
-// Eight numbers as the compiler knows them, which turns floats into doubles too.
-typedef double Doubles __attribute__((vector_size(kSumLanes * sizeof(double))));
-typedef float Floats __attribute__((vector_size(kSumLanes * sizeof(float))));
+static_assert(kGroup<double> == kSumLanes, "a Vec<double> has all lanes");
 
-DESCEND_INLINE void load_lanes(const double* x, Doubles& out) {
-  __builtin_memcpy(&out, x, sizeof(Doubles));
-}
-DESCEND_INLINE void load_lanes(const float* x, Doubles& out) {
-  Floats lanes;
-  __builtin_memcpy(&lanes, x, sizeof(Floats));
-  out = __builtin_convertvector(lanes, Doubles);
-}
+DESCEND_INLINE Vec<double> doubles(const double* p) { return Vec<double>::load(p); }
 
-// sum_i x_i y_i, in four times as many lanes while there are enough numbers.
+// Eight numbers of a row of `columns`, from a column on, with zeros behind the row's end.
 template <class T>
-DESCEND_INLINE double product(std::size_t count, const T* x, const T* y) {
-  constexpr std::size_t kChains = 4;
-  Doubles sums[kChains] = {};
-  Doubles a, b;
-  std::size_t i = 0;
-  for (; i + kChains * kSumLanes <= count; i += kChains * kSumLanes) {
-    for (std::size_t chain = 0; chain < kChains; ++chain) {
-      load_lanes(x + i + chain * kSumLanes, a);
-      load_lanes(y + i + chain * kSumLanes, b);
-      sums[chain] += a * b;
-    }
-  }
-  for (; i + kSumLanes <= count; i += kSumLanes) {
-    load_lanes(x + i, a);
-    load_lanes(y + i, b);
-    sums[0] += a * b;
-  }
-  const Doubles all = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+DESCEND_INLINE Vec<double> doubles_of_row(const T* row, std::size_t column, std::size_t columns) {
+  if (column + kSumLanes <= columns) return doubles(row + column);
+  T lanes[kGroup<T>];
+  Vec<T>::load_first(row + column, columns - column).store(lanes);
+  return doubles(static_cast<const T*>(lanes));
+}
+
+DESCEND_INLINE double folded(Vec<double> sums) {
   double lanes[kSumLanes];
-  __builtin_memcpy(lanes, &all, sizeof(lanes));
-  for (std::size_t lane = 0; i + lane < count; ++lane) {
-    lanes[lane] += static_cast<double>(x[i + lane]) * static_cast<double>(y[i + lane]);
-  }
+  sums.store(lanes);
   return folded(lanes);
 }
 
+// Each of eight sums, by the tree of folded().
+DESCEND_INLINE Vec<double> folded_rows(const Vec<double> (&sums)[kSumLanes]) {
+  alignas(kGroupBytes) double rows[kSumLanes * kSumLanes], lanes[kSumLanes * kSumLanes];
+  for (std::size_t i = 0; i < kSumLanes; ++i) sums[i].store(rows + i * kSumLanes);
+  transpose_block(static_cast<const double*>(rows), kSumLanes, lanes, kSumLanes);
+  const auto lane = [&](std::size_t i) { return Vec<double>::load(lanes + i * kSumLanes); };
+  return ((lane(0) + lane(4)) + (lane(2) + lane(6))) + ((lane(1) + lane(5)) + (lane(3) + lane(7)));
+}
+
+// Eight rows at a time: they do not wait for each other's sums, and are folded together.
 template <class T>
 void squared_norms(std::size_t rows, std::size_t columns, const T* x, std::size_t ld, double* out) {
-  for (std::size_t i = 0; i < rows; ++i) out[i] = product(columns, x + i * ld, x + i * ld);
+  for (std::size_t first = 0; first < rows; first += kSumLanes) {
+    const std::size_t count = rows - first < kSumLanes ? rows - first : kSumLanes;
+    const T* row[kSumLanes];  // the last one again in place of those that are not there
+    Vec<double> sums[kSumLanes];
+    for (std::size_t i = 0; i < kSumLanes; ++i) {
+      row[i] = x + (first + (i < count ? i : count - 1)) * ld;
+      sums[i] = Vec<double>::zero();
+    }
+    for (std::size_t column = 0; column < columns; column += kSumLanes) {
+      for (std::size_t i = 0; i < kSumLanes; ++i) {
+        const Vec<double> a = doubles_of_row(row[i], column, columns);
+        sums[i] = fma(a, a, sums[i]);
+      }
+    }
+    const Vec<double> norms = folded_rows(sums);
+    if (count == kSumLanes) {
+      norms.store(out + first);
+    } else {
+      norms.store_first(out + first, count);
+    }
+  }
 }
 
 template <class T>
-void products_with_sum(std::size_t count, std::size_t vectors, const T* x, std::size_t ld, T* sum,
-                       double* with_sum, double* with_self) {
-  for (std::size_t i = 0; i < count; ++i) sum[i] = x[i];
-  for (std::size_t k = 1; k < vectors; ++k) {
-    for (std::size_t i = 0; i < count; ++i) sum[i] += x[k * ld + i];
+void products_with_sum(std::size_t count, std::size_t vectors, const T* x, std::size_t ld,
+                       double* sum, double* with_sum, double* with_self) {
+  for (std::size_t i = 0; i < count; i += kGroup<T>) {
+    Vec<T> of_group = Vec<T>::load(x + i);
+    for (std::size_t k = 1; k < vectors; ++k) of_group = of_group + Vec<T>::load(x + k * ld + i);
+    alignas(kGroupBytes) T lanes[kGroup<T>];
+    of_group.store(lanes);
+    for (std::size_t lane = 0; lane < kGroup<T>; lane += kSumLanes) {
+      doubles(static_cast<const T*>(lanes + lane)).store(sum + i + lane);
+    }
   }
+  constexpr std::size_t kChains = 2;
   for (std::size_t k = 0; k < vectors; ++k) {
-    with_sum[k] = product(count, x + k * ld, static_cast<const T*>(sum));
-    with_self[k] = product(count, x + k * ld, x + k * ld);
+    const T* const x_k = x + k * ld;
+    Vec<double> of_sum[kChains], of_self[kChains];
+    for (std::size_t chain = 0; chain < kChains; ++chain) {
+      of_sum[chain] = of_self[chain] = Vec<double>::zero();
+    }
+    for (std::size_t i = 0; i < count; i += kChains * kSumLanes) {
+      for (std::size_t chain = 0; chain < kChains; ++chain) {
+        const std::size_t place = i + chain * kSumLanes;
+        if (place == count) break;  // eight doubles are a whole group
+        const Vec<double> a = doubles(x_k + place);
+        of_sum[chain] = fma(a, Vec<double>::load(sum + place), of_sum[chain]);
+        of_self[chain] = fma(a, a, of_self[chain]);
+      }
+    }
+    with_sum[k] = folded(of_sum[0] + of_sum[1]);
+    with_self[k] = folded(of_self[0] + of_self[1]);
   }
 }
 

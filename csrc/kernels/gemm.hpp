@@ -173,14 +173,26 @@ void multiply_rows(std::size_t rows, std::size_t depth, std::size_t columns, con
   }
 }
 
+// How much depth goes through at a time. A transposed left operand and its right one move on by a
+// row of an activation matrix each, often a page: a tile of one group does too little on each for
+// that, and takes as many pages as the first translation buffer holds.
+template <class T, Left kLeft>
+std::size_t depth_at_a_time(std::size_t ld_a, std::size_t ld_b, Sums into) {
+  constexpr std::size_t kBytes = 64 * 4096, kLeast = 32;
+  if (kTileGroups > 1 || kLeft == Left::by_rows || into == Sums::add) return kDepthBlock;
+  const std::size_t depth = kBytes / ((ld_a + ld_b) * sizeof(T));
+  return depth < kLeast ? kLeast : depth < kDepthBlock ? depth : kDepthBlock;
+}
+
 // c (rows, columns) = a (rows, depth) b (depth, columns) for one panel, padded to whole groups.
 // While the last block is computed, vectors of c's layout are fetched, unless read_next is null.
 template <class T, Left kLeft>
 void multiply_panel(std::size_t rows, std::size_t depth, std::size_t columns, const T* a,
                     std::size_t ld_a, const T* b, std::size_t ld_b, T* c, std::size_t ld_c,
                     Sums into, const T* const* read_next) {
-  for (std::size_t k = 0; k < depth; k += kDepthBlock) {
-    const std::size_t block = depth - k < kDepthBlock ? depth - k : kDepthBlock;
+  const std::size_t most = depth_at_a_time<T, kLeft>(ld_a, ld_b, into);
+  for (std::size_t k = 0; k < depth; k += most) {
+    const std::size_t block = depth - k < most ? depth - k : most;
     const T* a_block = kLeft == Left::by_rows ? a + k : a + k * ld_a;
     for (std::size_t column = 0; column < columns; column += kTileColumns<T>) {
       const std::size_t rest = columns - column;

@@ -173,10 +173,10 @@ struct Kernels {
   /// out_i = sum_j x_ij^2 in double, row by row.
   void (*squared_norms)(std::size_t rows, std::size_t columns, const T* x, std::size_t ld,
                         double* out);
-  /// Of `vectors` vectors x_k, `ld` elements apart, and their sum, which goes to `sum`:
-  /// with_sum_k = x_k . sum and with_self_k = x_k . x_k in double.
+  /// Of `vectors` vectors x_k of whole groups, `ld` elements apart, and their sum, which goes to
+  /// `sum`: with_sum_k = x_k . sum and with_self_k = x_k . x_k in double.
   void (*products_with_sum)(std::size_t count, std::size_t vectors, const T* x, std::size_t ld,
-                            T* sum, double* with_sum, double* with_self);
+                            double* sum, double* with_sum, double* with_self);
   /// sum_i (x_i - y_i)^2 in double.
   double (*squared_distance)(std::size_t count, const T* x, const T* y);
   /// sum_i l2 / 2 x_i^2 + l1 |x_i| in double.

@@ -304,6 +304,10 @@ DESCEND_INLINE void transpose_block(const T* source, std::size_t ld_source, T* o
   }
 }
 
+DESCEND_INLINE Vec<double> doubles(const float* p) {
+  return {_mm256_cvtps_pd(_mm_loadu_ps(p)), _mm256_cvtps_pd(_mm_loadu_ps(p + 4))};
+}
+
 // ---- half a vector -----------------------------------------------------------------------------
 
 template <class T>

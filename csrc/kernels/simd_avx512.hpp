@@ -10,6 +10,7 @@
 //   sum(a), maximum(a) lane i is joined with lane i + half, halving down to one lane
 //   load_first, store_first
 //                      touch the first n <= kGroup<T> elements only; lanes not loaded are 0
+//   doubles(p)         the eight floats at p
 //   Half<T>            the first half of a Vec: load, +, fma, and store_group, which puts zeros
 //   behind
 //                      it; low_half(a) is that of a
@@ -275,6 +276,8 @@ DESCEND_INLINE void transpose_block(const double* source, std::size_t ld_source,
     _mm512_storeu_pd(out + (j + 6) * ld_out, _mm512_shuffle_f64x2(odd_top, odd_bottom, 0xdd));
   }
 }
+
+DESCEND_INLINE Vec<double> doubles(const float* p) { return {_mm512_cvtps_pd(_mm256_loadu_ps(p))}; }
 
 // ---- half a vector -----------------------------------------------------------------------------
 

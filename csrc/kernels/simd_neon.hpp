@@ -259,6 +259,12 @@ DESCEND_INLINE void transpose_block(const T* source, std::size_t ld_source, T* o
   }
 }
 
+DESCEND_INLINE Vec<double> doubles(const float* p) {
+  const float32x4_t low = vld1q_f32(p), high = vld1q_f32(p + 4);
+  return {vcvt_f64_f32(vget_low_f32(low)), vcvt_high_f64_f32(low), vcvt_f64_f32(vget_low_f32(high)),
+          vcvt_high_f64_f32(high)};
+}
+
 // ---- half a vector -----------------------------------------------------------------------------
 
 template <class T>

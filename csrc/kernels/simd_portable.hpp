@@ -223,6 +223,12 @@ DESCEND_INLINE void transpose_block(const T* source, std::size_t ld_source, T* o
   }
 }
 
+DESCEND_INLINE Vec<double> doubles(const float* p) {
+  Vec<double> r;
+  for (std::size_t i = 0; i < kGroup<double>; ++i) r.lane[i] = static_cast<double>(p[i]);
+  return r;
+}
+
 // ---- half a vector -----------------------------------------------------------------------------
 
 template <class T>

@@ -6,8 +6,6 @@
 
 namespace descend::trainer {
 
-using core::invalid;
-
 void Batches::begin(std::size_t taken) {
   {
     const State::Callback callback(state_);
@@ -15,17 +13,14 @@ void Batches::begin(std::size_t taken) {
   }
   for (number_ = 0; number_ < taken; ++number_) {
     if (next()) continue;
-    throw invalid("Trainer.fit: the epoch has ", number_,
-                  " batches, but the one that this trainer "
-                  "was saved in had taken ",
-                  taken,
-                  "; give that run's batches, or give the run up "
-                  "with discard_run.");
+    throw core::invalid("Trainer.fit: the epoch has ", number_,
+                        " batches, but the one that this trainer was saved in had taken ", taken,
+                        "; give that run's batches, or give the run up with discard_run.");
   }
   take();
   if (!has_batch() && taken == 0) {
-    throw invalid("Trainer.fit: epoch ", state_.epoch() + 1,
-                  " has no batch; each epoch needs a fresh pass over them.");
+    throw core::invalid("Trainer.fit: epoch ", state_.epoch() + 1,
+                        " has no batch; each epoch needs a fresh pass over them.");
   }
 }
 

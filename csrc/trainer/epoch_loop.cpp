@@ -160,6 +160,28 @@ std::optional<BlockSums> backpropagated(engine::CpuEngine<T>& engine, const core
   return BlockSums{engine.loss_sum(batch), engine.gradient_bound(batch)};
 }
 
+// A step that was taken.
+struct TakenStep {
+  double loss;  // sum_i w_i L_i
+  double weight;
+  double penalty;
+  std::size_t rows;
+  double learning_rate;
+  engine::NoiseMoments noise;  // 0 where it was not measured
+};
+
+// Adds it to what the epoch gave so far.
+void record(const TakenStep& step, const EpochPlan& plan, EpochProgress& progress) {
+  progress.loss_sum += step.loss + step.weight * step.penalty;
+  progress.weight_sum += step.weight;
+  progress.rows += step.rows;
+  progress.learning_rate = step.learning_rate;
+  progress.noise.variance += step.noise.variance;
+  progress.noise.squared_norm += step.noise.squared_norm;
+  if (plan.reports == nullptr) return;
+  plan.reports->push_back({step.loss / step.weight, step.penalty, step.weight * plan.weight_unit});
+}
+
 }  // namespace
 
 template <class T>
@@ -244,18 +266,11 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
       }
       ++steps;
       if (worker.index == 0) {
-        progress.loss_sum += sums->loss + weight * penalty_sum;
-        progress.weight_sum += weight;
         progress.steps = steps_before + steps;
-        progress.rows += rows.count;
+        record({sums->loss, weight, penalty_sum, rows.count, update.scalars.learning_rate, moments},
+               plan, progress);
         end.last_loss = loss;
-        progress.learning_rate = update.scalars.learning_rate;
-        progress.noise.variance += moments.variance;
-        progress.noise.squared_norm += moments.squared_norm;
         end.stop = condition_met(plan, progress.steps);
-        if (plan.reports != nullptr) {
-          plan.reports->push_back({sums->loss / weight, penalty_sum, weight * plan.weight_unit});
-        }
       }
       interrupted = !pace.meet();
       goes_on = !interrupted && !end.stop;

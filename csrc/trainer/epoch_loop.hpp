@@ -70,9 +70,8 @@ bool keeps_gradient(const engine::CpuEngine<T>& engine, const engine::Clipping& 
                     std::size_t rows);
 
 /// Runs the plan's steps from where `progress` stands with the tuner's threads, changing the
-/// vectors, which stay finite. `gradient` is of theta's size where a step keeps it
-/// or is measured, by `noise`. `growth` is
-/// that of all steps the state has seen.
+/// vectors, which stay finite. `gradient` is of theta's size where a step keeps it or is measured,
+/// by `noise`. `growth` is that of all steps the state has seen.
 template <class T>
 StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
                      const Optimizer& optimizer, const engine::Vectors<T>& vectors, T* gradient,

@@ -25,7 +25,7 @@ const OpenEpoch* unfinished_epoch(const State& state) {
   return state.record && state.record->epoch ? &*state.record->epoch : nullptr;
 }
 
-void check_options(const State& state, const FitOptions& options) {
+void check_fit_options(const State& state, const FitOptions& options) {
   const bool within_epoch = unfinished_epoch(state) != nullptr;
   if (options.epochs == 0 && (!state.record || within_epoch)) {
     throw invalid(kWhere, ": epochs must be at least 1", within_epoch ? ", the unfinished one" : "",
@@ -114,7 +114,7 @@ History run(State& state, const FitOptions& options, core::InterruptPoll& interr
 History fit(State& state, const ConstMatrixView& inputs, const Targets& targets,
             const FitOptions& options) {
   const State::Busy busy(kWhere, state);
-  check_options(state, options);
+  check_fit_options(state, options);
   core::InterruptPoll interrupt(options.interrupted);
   const CheckedExamples examples(kWhere, *state.network(), inputs, targets, state.loss(),
                                  options.sample_weight, {state.options().threads, &interrupt},
@@ -124,7 +124,7 @@ History fit(State& state, const ConstMatrixView& inputs, const Targets& targets,
 
 History fit(State& state, const BatchSource& source, const FitOptions& options) {
   const State::Busy busy(kWhere, state);
-  check_options(state, options);
+  check_fit_options(state, options);
   if (options.sample_weight.given()) {
     throw invalid(kWhere, ": sample_weight goes into the batches: (X, y, sample_weight).");
   }

@@ -12,6 +12,7 @@
 #include "descend/trainer.hpp"
 #include "engine/gradient_noise.hpp"
 #include "network/state.hpp"
+#include "trainer/loss_options.hpp"
 #include "trainer/shuffle.hpp"
 #include "trainer/student.hpp"
 
@@ -96,12 +97,7 @@ std::vector<std::size_t> sample(std::size_t rows, const GradientNoiseOptions& op
   const std::size_t count = options.order == nullptr ? rows : options.order->size();
   trainer::shuffle(count, 0, 0, drawn);
   if (options.order == nullptr) return drawn;
-  for (std::size_t i = 0; i < count; ++i) {
-    if ((*options.order)[i] >= rows) {
-      throw invalid(kWhere, ": order has row index ", (*options.order)[i], " at place ", i,
-                    ", but X has ", rows, " rows: indices are 0 to ", rows - 1, ".");
-    }
-  }
+  trainer::check_order(kWhere, *options.order, rows);
   for (std::size_t& place : drawn) place = (*options.order)[place];
   return drawn;
 }
@@ -166,8 +162,11 @@ GradientNoise gradient_noise(const Network& network, ConstMatrixView inputs, con
                              Loss loss, const GradientNoiseOptions& options) {
   core::check_threads(kWhere, options.threads);
   const network::State& state = *network.state_;
+  trainer::check_class_weight(kWhere, options.class_weight, loss, network.outputs());
+  trainer::check_label_smoothing(kWhere, options.label_smoothing, loss);
   const network::CheckedExamples examples(kWhere, state, inputs, targets, loss,
-                                          options.sample_weight, {options.threads, nullptr});
+                                          options.sample_weight, {options.threads, nullptr},
+                                          options.class_weight);
   const std::vector<std::size_t> order = sample(examples.rows(), options);
   if (order.size() < 2) {
     throw invalid(kWhere, ": got ", order.size(),
@@ -175,7 +174,7 @@ GradientNoise gradient_noise(const Network& network, ConstMatrixView inputs, con
   }
   const engine::Rows rows{order.data(), 0, order.size()};
   if (engine::weight_sum(examples.weights(), rows) == 0.0) {
-    throw invalid(kWhere, ": every row in order has a sample_weight of 0, expected a sum above 0.");
+    throw invalid(kWhere, ": every row in order has a weight of 0, expected a sum above 0.");
   }
 
   const std::optional<engine::GroupedNoise> noise =
@@ -183,7 +182,8 @@ GradientNoise gradient_noise(const Network& network, ConstMatrixView inputs, con
         using T = decltype(zero);
         const std::shared_lock lock(state.mutex);
         return engine::grouped_noise<T>(state.spec, state.layout, state.theta<T>(), examples.view(),
-                                        rows, loss, options.threads, options.interrupted);
+                                        rows, loss, options.label_smoothing, options.threads,
+                                        options.interrupted);
       });
   const std::size_t layers = state.layout.layers.size();
   GradientNoise result{};

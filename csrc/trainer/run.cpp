@@ -17,6 +17,15 @@ constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
 // With track_gradient_noise and the caller's batches, whose number is not known: those measured.
 constexpr std::size_t kStepsBetween = 8;
 
+// NaN where no step showed anything.
+double noise_scale(const engine::NoiseMoments& sums) {
+  if (sums.variance == 0.0 && sums.squared_norm == 0.0) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  return sums.squared_norm > 0.0 ? sums.variance / sums.squared_norm
+                                 : std::numeric_limits<double>::infinity();
+}
+
 }  // namespace
 
 Run::Run(State& state, const Task& task)
@@ -130,15 +139,6 @@ void Run::visit_batches() {
       record_.reason = StopReason::interrupted;
     }
   }
-}
-
-// NaN where no step showed anything.
-double noise_scale(const engine::NoiseMoments& sums) {
-  if (sums.variance == 0.0 && sums.squared_norm == 0.0) {
-    return std::numeric_limits<double>::quiet_NaN();
-  }
-  return sums.squared_norm > 0.0 ? sums.variance / sums.squared_norm
-                                 : std::numeric_limits<double>::infinity();
 }
 
 void Run::finish_epoch() {

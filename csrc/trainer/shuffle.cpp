@@ -46,4 +46,12 @@ void shuffle(std::size_t rows, std::uint64_t seed, std::uint64_t epoch,
   shuffle("Trainer", rows, stream, order);
 }
 
+void check_order(const char* where, const std::vector<std::size_t>& order, std::size_t rows) {
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (order[i] < rows) continue;
+    throw core::invalid(where, ": order has row index ", order[i], " at place ", i, ", but X has ",
+                        rows, " rows: indices are 0 to ", rows - 1, ".");
+  }
+}
+
 }  // namespace descend::trainer

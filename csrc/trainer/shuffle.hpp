@@ -1,4 +1,4 @@
-// Rows in random order: of an epoch, and of a split.
+// The order in which rows are visited: drawn for an epoch or a split, or the caller's.
 #pragma once
 
 #include <cstddef>
@@ -17,5 +17,8 @@ void shuffle(std::size_t rows, std::uint64_t seed, std::uint64_t epoch,
 /// The same from the words of a stream. Messages begin with `where`.
 void shuffle(const char* where, std::size_t rows, core::PhiloxStream& stream,
              std::vector<std::size_t>& order);
+
+/// Throws std::invalid_argument, beginning with `where`, where an index is not below `rows`.
+void check_order(const char* where, const std::vector<std::size_t>& order, std::size_t rows);
 
 }  // namespace descend::trainer

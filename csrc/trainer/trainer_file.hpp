@@ -3,9 +3,10 @@
 //   metadata  trainer.version, trainer.checksum (of all else), trainer.loss, trainer.epoch,
 //             trainer.steps, trainer.option.*, trainer.optimizer and its hyperparameters,
 //             trainer.run.* of a run at work, trainer.extra.text
-//   tensors   trainer.optimizer.state.N, trainer.run.best and .before (parameters), .loss,
-//             .validation_loss, .learning_rate, .metric.* and .validation_metric.* (epochs),
-//             .outputs (rows, outputs) of the rows visited, trainer.extra.tensor.*
+//   tensors   trainer.optimizer.state.N, trainer.average, trainer.run.best and .before
+//             (parameters), .loss, .validation_loss, .noise_scale, .learning_rate, .metric.* and
+//             .validation_metric.* (epochs), .outputs (rows, outputs) of the rows visited,
+//             trainer.extra.tensor.*
 #pragma once
 
 #include <memory>

@@ -52,7 +52,8 @@ class BatchSizeRow:
     batch_size : int
         Rows a step, N'.
     microseconds_per_step, samples_per_second : float
-        Measured.
+        Measured, the median of some runs; steps are those of whole epochs, where the last one takes
+        the rows that are left.
     relative_standard_error : float
         Of a minibatch's gradient: its standard error over the gradient's norm, which is
         ``sqrt(noise_scale / batch_size)``.
@@ -195,8 +196,7 @@ def batch_size_report(
     assumes that the learning rate is tuned anew for each size, roughly in proportion to its root
     for Adam and to itself for SGD. The noise grows while the network learns, so that at its initial
     parameters it says little: the copy is trained for some epochs first, and the median counts.
-    The noise is that of the plain loss: a trainer's class weights and label smoothing are in the
-    timing and in the epochs ahead alone.
+    The noise is that of the trainer's loss, with its class weights and label smoothing.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def batch_size_report(
     _check_number("epochs", epochs, 0, Integral)
     _check_number("seconds", seconds, 0.0, int | float)
     try:
-        noise = _core.gradient_noise(trainer.network, X, y, trainer.loss, sample_weight)
+        noise = _noise(trainer, X, y, sample_weight)
     except (TypeError, ValueError) as error:
         message = str(error).replace("gradient_noise:", "batch_size_report:", 1)
         raise type(error)(message) from None
@@ -293,6 +293,26 @@ def _copy(trainer: Trainer, batch_size: int) -> Trainer:
     return copy
 
 
+def _noise(
+    trainer: Trainer,
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+    order: ArrayLike | None = None,
+) -> _core.GradientNoise:
+    """Measure the noise of the loss that the trainer minimises."""
+    return _core.gradient_noise(
+        trainer.network,
+        X,
+        y,
+        trainer.loss,
+        sample_weight,
+        order,
+        class_weight=trainer.class_weight,
+        label_smoothing=trainer.label_smoothing,
+    )
+
+
 def _noise_ahead(trainer: Trainer, data: _Data, epochs: int, seconds: float) -> Iterator[float]:
     """Yield the noise scale after each epoch, up to the one in which the time is over."""
     X, y, weights = data
@@ -308,7 +328,7 @@ def _noise_ahead(trainer: Trainer, data: _Data, epochs: int, seconds: float) -> 
             return
         try:
             copy.fit(X, y, sample_weight=weights, stop=Stop(seconds=left))
-            noise = _core.gradient_noise(copy.network, X, y, copy.loss, weights, order)
+            noise = _noise(copy, X, y, weights, order)
         except FloatingPointError:  # the run that is asked about diverges, with its learning rate
             return
         yield noise.noise_scale
@@ -322,38 +342,45 @@ class _Timing:
 
 
 def _timings(trainer: Trainer, data: _Data, sizes: list[int], seconds: float) -> list[_Timing]:
-    """Time every size going up and going down again; the fastest counts: others only add time."""
-    pieces: dict[int, list[tuple[float, float]]] = {size: [] for size in sizes}
+    """Time every size going up and going down again; the median is what training will meet."""
+    times: dict[int, list[float]] = {size: [] for size in sizes}
     share = seconds / (2 * len(sizes))
     for size in (*sizes, *reversed(sizes)):
-        pieces[size] += _time(trainer, data, size, share)
-    return [
-        _Timing(size, min(step for step, _ in timed), min(row for _, row in timed))
-        for size, timed in pieces.items()
-    ]
+        times[size] += _time(trainer, data, size, share)
+    rows = len(data[1])
+    timings = []
+    for size, timed in times.items():
+        seconds_per_row = median(timed)
+        rows_per_step = rows / _steps_an_epoch(rows, size)
+        timings.append(_Timing(size, seconds_per_row * rows_per_step, seconds_per_row))
+    return timings
 
 
-def _time(trainer: Trainer, data: _Data, size: int, seconds: float) -> list[tuple[float, float]]:
-    """Return seconds a step and seconds a row, measured some times in ``seconds`` together."""
+def _steps_an_epoch(rows: int, size: int) -> int:
+    """Return how many steps an epoch has: its last takes the rows that are left."""
+    return -(-rows // size)
+
+
+def _time(trainer: Trainer, data: _Data, size: int, seconds: float) -> list[float]:
+    """Return the seconds a row, measured some times in ``seconds`` together."""
     X, y, weights = data
     copy = _copy(trainer, size)
     copy.learning_rate = _TINY_RATE
 
-    def run(piece: float) -> tuple[float, float, float]:
+    def run(piece: float) -> tuple[float, int]:
         stop = Stop(seconds=max(piece, 1e-9))
         history = copy.fit(X, y, epochs=2**62, sample_weight=weights, stop=stop)
-        steps_an_epoch = -(-len(y) // size)
-        whole, rest = divmod(history.steps, steps_an_epoch)
-        return history.seconds, history.steps, whole * len(y) + rest * size
+        whole, rest = divmod(history.steps, _steps_an_epoch(len(y), size))
+        return history.seconds, whole * len(y) + rest * size
 
     run(_WARM_UP_SECONDS)
-    timed: list[tuple[float, float]] = []
+    times: list[float] = []
     left = seconds
-    while not timed or (len(timed) < _REPEATS and left > 0):
-        taken, steps, rows = run(seconds / _REPEATS)
-        timed.append((taken / steps, taken / rows))
+    while not times or (len(times) < _REPEATS and left > 0):
+        taken, rows = run(seconds / _REPEATS)
+        times.append(taken / rows)
         left -= taken
-    return timed
+    return times
 
 
 def _report(

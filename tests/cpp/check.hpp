@@ -23,16 +23,16 @@ inline void fail_check(const char* file, int line, const std::string& text) {
   } while (false)
 
 /// The call throws a Type whose message contains `part`.
-#define CHECK_THROWS(call, Type, part)                                                   \
-  do {                                                                                   \
-    try {                                                                                \
-      call;                                                                              \
-      fail_check(__FILE__, __LINE__, "nothing thrown: " #call);                          \
-    } catch (const Type& error) {                                                        \
-      if (std::string(error.what()).find(part) == std::string::npos) {                   \
-        fail_check(__FILE__, __LINE__, std::string("another message: ") + error.what()); \
-      }                                                                                  \
-    } catch (...) {                                                                      \
-      fail_check(__FILE__, __LINE__, "not a " #Type ": " #call);                         \
-    }                                                                                    \
+#define CHECK_THROWS(call, Type, part)                                                    \
+  do {                                                                                    \
+    try {                                                                                 \
+      call;                                                                               \
+      fail_check(__FILE__, __LINE__, "nothing thrown: " #call);                           \
+    } catch (const Type& caught) {                                                        \
+      if (std::string(caught.what()).find(part) == std::string::npos) {                   \
+        fail_check(__FILE__, __LINE__, std::string("another message: ") + caught.what()); \
+      }                                                                                   \
+    } catch (...) {                                                                       \
+      fail_check(__FILE__, __LINE__, "not a " #Type ": " #call);                          \
+    }                                                                                     \
   } while (false)

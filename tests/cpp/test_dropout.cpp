@@ -36,7 +36,7 @@ void test_the_mask_is_the_defined_one() {
         const std::size_t count = order.size() - kFirst;
         const std::size_t padded = kernels::padded<T>(columns), ld = padded + kernels::kGroup<T>;
         std::vector<T> mask(count * ld, T{kSentinel});
-        engine::dropout_mask(kKey, rate, {count, rows, kFirst}, columns, mask.data(), ld);
+        engine::dropout_mask(kKey, rate, {rows, kFirst, count}, columns, mask.data(), ld);
         for (std::size_t i = 0; i < count * ld; ++i) {
           const std::size_t place = kFirst + i / ld, column = i % ld;
           const auto row = static_cast<std::uint32_t>(rows ? rows[place] : place);
@@ -53,7 +53,7 @@ void test_the_mask_is_the_defined_one() {
 void test_the_rate_is_the_fraction_dropped() {
   constexpr std::size_t kRows = 500, kColumns = 128;
   std::vector<float> mask(kRows * kColumns);
-  engine::dropout_mask(kKey, 0.3, {kRows, nullptr, 0}, kColumns, mask.data(), kColumns);
+  engine::dropout_mask(kKey, 0.3, {nullptr, 0, kRows}, kColumns, mask.data(), kColumns);
   double dropped = 0;
   for (const float value : mask) dropped += value == 0.0f;
   const double count = kRows * kColumns, deviation = std::sqrt(count * 0.3 * 0.7);
@@ -62,7 +62,7 @@ void test_the_rate_is_the_fraction_dropped() {
 
 template <class T>
 void test_no_rows_are_no_work() {
-  engine::dropout_mask<T>(kKey, 0.5, {0, nullptr, 0}, 10, nullptr, 16);
+  engine::dropout_mask<T>(kKey, 0.5, {nullptr, 0, 0}, 10, nullptr, 16);
 }
 
 }  // namespace

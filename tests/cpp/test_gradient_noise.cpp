@@ -58,6 +58,29 @@ void test_order_picks_the_rows() {
   CHECK_THROWS(measure({2, 5, 0, 1}, {-1, 3, -2, 1}, options), std::invalid_argument, "4");
 }
 
+void test_class_weights_and_smoothed_labels_are_those_of_the_targets() {
+  // One weight of 0: the sigmoid is 1/2, and a row's gradient w (1/2 - y) (x, 1).
+  const std::vector<double> x = {2, 5, 1}, y = {0, 1, 1}, smooth = {0.1, 0.9, 0.9};
+  const std::vector<double> weights = {3, 1, 1};
+  const auto measure_targets = [&](const std::vector<double>& targets,
+                                   const ds::GradientNoiseOptions& options) {
+    return ds::gradient_noise(zero_network(), {x.data(), 3, 1},
+                              ds::ConstMatrixView(targets.data(), 3, 1),
+                              ds::Loss::sigmoid_cross_entropy, options);
+  };
+  ds::GradientNoiseOptions by_class, by_row;
+  by_class.class_weight.weights = {3, 1};
+  by_class.label_smoothing = 0.2;
+  by_row.sample_weight = ds::ConstVectorView(weights.data(), 3);
+  const ds::GradientNoise noise = measure_targets(y, by_class);
+  CHECK(near(noise.variance, measure_targets(smooth, by_row).variance, 1e-14));
+  CHECK(!near(noise.variance, measure_targets(y, by_row).variance, 1e-2));
+  CHECK(!near(noise.variance, measure_targets(smooth, {}).variance, 1e-2));
+  by_class.class_weight.weights = {1};
+  CHECK_THROWS(measure_targets(y, by_class), std::invalid_argument,
+               "gradient_noise: class_weight has 1 weights, but there are 2 classes");
+}
+
 void test_what_cannot_be_measured_throws() {
   CHECK_THROWS(measure({1}, {1}), std::invalid_argument, "at least 2");
   CHECK_THROWS(measure({1e300, 1}, {1e300, 1}), ds::NonFiniteLoss, "not finite in float64");
@@ -105,6 +128,7 @@ void test_student_quantiles_are_those_of_the_tables() {
 int main() {
   test_figures_are_those_by_hand();
   test_order_picks_the_rows();
+  test_class_weights_and_smoothed_labels_are_those_of_the_targets();
   test_what_cannot_be_measured_throws();
   test_it_can_be_interrupted();
   test_student_quantiles_are_those_of_the_tables();

@@ -8,7 +8,7 @@
 
 #include "check.hpp"
 #include "descend/optimizer.hpp"
-#include "engine/cpu_engine.hpp"
+#include "engine/update.hpp"
 
 namespace engine = descend::engine;
 

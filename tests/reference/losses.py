@@ -68,3 +68,24 @@ def loss_and_gradient(name, f, targets, sample_weight=None):
     losses, d_f = LOSSES[name](f, as_rows(name, targets, f.shape[1]))
     w = w / w.sum()
     return float(w @ losses), w[:, None] * d_f
+
+
+def rows_weights(targets, sample_weight=None, class_weight=None):
+    """Return the rows' weights, times those of their classes: a weight a class, or "balanced"."""
+    weights = np.ones(len(targets)) if sample_weight is None else np.asarray(sample_weight)
+    if class_weight is None:
+        return weights
+    classes = np.asarray(targets).reshape(-1).astype(int)
+    if isinstance(class_weight, str):
+        counts = np.bincount(classes)
+        occurring = np.count_nonzero(counts)
+        class_weight = len(classes) / (occurring * np.maximum(counts, 1))
+    return weights * np.asarray(class_weight)[classes]
+
+
+def smoothed(name, targets, outputs, e):
+    """Return the targets drawn towards equal probabilities."""
+    if e == 0:
+        return targets
+    choices = outputs if name == "softmax_cross_entropy" else 2
+    return (1 - e) * as_rows(name, targets, outputs) + e / choices

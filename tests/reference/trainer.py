@@ -3,6 +3,7 @@
 import numpy as np
 
 from reference import dropout
+from reference.losses import rows_weights, smoothed
 from reference.philox import EPOCH_DROPOUT, STEP_DROPOUT
 from reference.shuffle import permutation
 
@@ -70,28 +71,6 @@ class Trainer:
             total.append((d_w + scale * (self.l2 * w + self.l1 * np.sign(w)), d_b))
         return penalty, total
 
-    def _weights(self, y, sample_weight):
-        """Return the rows' weights, times those of their classes."""
-        weights = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight)
-        if self.class_weight is None:
-            return weights
-        classes = np.asarray(y).reshape(-1).astype(int)
-        of_classes = self.class_weight
-        if isinstance(of_classes, str):
-            counts = np.bincount(classes)
-            occurring = np.count_nonzero(counts)
-            of_classes = len(classes) / (occurring * np.maximum(counts, 1))
-        return weights * np.asarray(of_classes)[classes]
-
-    def _smoothed(self, y):
-        e = self.label_smoothing
-        if e == 0:
-            return y
-        outputs = self.network.layers[-1].units
-        dense = np.eye(outputs)[y] if np.ndim(y) == 1 and outputs > 1 else np.asarray(y)
-        choices = outputs if self.loss == "softmax_cross_entropy" else 2
-        return (1 - e) * dense + e / choices
-
     def _clipped(self, gradient):
         if self.clip_value is not None:
             most = self.clip_value
@@ -113,7 +92,7 @@ class Trainer:
 
     def _descend(self, x, y, sample_weight, masks):
         """Apply one step and return the loss before it."""
-        y = self._smoothed(y)
+        y = smoothed(self.loss, y, self.network.layers[-1].units, self.label_smoothing)
         j, gradient = self.network.loss_and_gradient(x, y, self.loss, sample_weight, masks)
         rows_weight = len(x) if sample_weight is None else np.sum(sample_weight)
         penalty, gradient = self._add_penalty(gradient, rows_weight)
@@ -132,12 +111,12 @@ class Trainer:
     def step(self, x, y, sample_weight=None):
         """Take one step on a single minibatch."""
         masks = self._masks(np.arange(len(x)), self.steps, STEP_DROPOUT)
-        return self._descend(x, y, self._weights(y, sample_weight), masks)
+        return self._descend(x, y, rows_weights(y, sample_weight, self.class_weight), masks)
 
     def run_epoch(self, x, y, order=None, sample_weight=None):
         """Visit every row once, or the rows of ``order``; return the mean loss over them."""
         x, y = np.asarray(x), np.asarray(y)
-        weights = self._weights(y, sample_weight)
+        weights = rows_weights(y, sample_weight, self.class_weight)
         if order is None and self.shuffle:
             order = permutation(len(x), self.seed, self.epoch)
         order = np.arange(len(x)) if order is None else np.asarray(order)

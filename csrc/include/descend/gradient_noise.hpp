@@ -1,11 +1,13 @@
 // How much the gradient of a minibatch differs from the gradient of all rows.
 //   g_i = w_i / mean(w) dL_i / d theta  of row i, whose mean over the rows is the gradient G of J
+//   with the weights w of the rows, those of their classes included
 #pragma once
 
 #include <cstddef>
 #include <functional>
 #include <vector>
 
+#include "descend/class_weight.hpp"
 #include "descend/loss.hpp"
 #include "descend/matrix_view.hpp"
 #include "descend/network.hpp"
@@ -39,7 +41,7 @@ struct NoiseEstimate {
   /// sqrt(tr Sigma / batch_size): the root of the mean of |G_B - G|^2 over minibatches of
   /// `batch_size` rows. Where they are drawn without replacement from `population` rows, times
   /// sqrt(1 - batch_size / population) (Cochran 1977, theorem 2.2); 0: with replacement. With
-  /// sample_weight it counts a minibatch's gradient as the mean of its g_i; a training step divides
+  /// weights it counts a minibatch's gradient as the mean of its g_i; a training step divides
   /// by the minibatch's own sum of weights, which differs by a part of 1 / noise_scale. Throws
   /// std::invalid_argument where batch_size is 0 or above a population.
   double standard_error(std::size_t batch_size, std::size_t population = 0) const;
@@ -65,6 +67,8 @@ struct GradientNoiseOptions {
   const std::vector<std::size_t>* order = nullptr;  ///< the sample's rows; null: all
   int threads = 0;                                  ///< 0: as many as the work is worth
   std::function<bool()> interrupted{};              ///< asked every few milliseconds
+  ClassWeight class_weight{};                       ///< as in TrainerOptions
+  double label_smoothing = 0.0;                     ///< as in TrainerOptions
 };
 
 /// Measures the noise of J's gradient at the network's parameters: dropout is off, and a penalty

@@ -952,7 +952,7 @@ class NoiseEstimate:
         -------
         float
             sqrt(tr Sigma / batch_size): the root of the mean of |G_B - G|^2 over minibatches. With
-            ``sample_weight`` it counts a minibatch's gradient as the mean of its rows' weighted ones; a
+            weights of rows it counts a minibatch's gradient as the mean of its rows' weighted ones; a
             training step divides by the minibatch's own sum of weights, which differs by a part of
             1 / noise_scale.
         
@@ -1258,7 +1258,7 @@ def build_info() -> dict:
     ValueError
         If the environment variable ``DESCEND_ISA`` names a kernel set that is not available.
     """
-def gradient_noise(network: typing.Any, X: typing.Any, y: typing.Any, loss: typing.Any, sample_weight: typing.Any = None, order: typing.Any = None, threads: typing.Any = None) -> GradientNoise:
+def gradient_noise(network: typing.Any, X: typing.Any, y: typing.Any, loss: typing.Any, sample_weight: typing.Any = None, order: typing.Any = None, threads: typing.Any = None, *, class_weight: typing.Any = None, label_smoothing: typing.Any = 0.0) -> GradientNoise:
     """
     Measure how much one row's gradient differs from the gradient of all rows.
     
@@ -1285,6 +1285,11 @@ def gradient_noise(network: typing.Any, X: typing.Any, y: typing.Any, loss: typi
     threads : int, optional
         How many threads to use; by default as many as the work is worth. The result is the same, bit
         for bit.
+    class_weight : "balanced", dict or sequence of float, optional
+        As for ``Trainer``: multiplies the weight of each row by that of its class. ``"balanced"`` counts
+        the classes of all rows of ``y``, whatever ``order`` picks.
+    label_smoothing : float
+        As for ``Trainer``, in [0, 1).
     
     Returns
     -------
@@ -1293,7 +1298,7 @@ def gradient_noise(network: typing.Any, X: typing.Any, y: typing.Any, loss: typi
     Raises
     ------
     ValueError, TypeError
-        If the arrays do not fit the network or the loss, or fewer than two rows are given.
+        If the arrays or options do not fit the network or the loss, or fewer than two rows are given.
     FloatingPointError
         If a row's loss or gradient is not finite.
     

@@ -25,7 +25,6 @@ def run(arguments: argparse.Namespace) -> None:
             trainer,
             data.X[rows],
             data.y[rows],
-            sample_weight=trainers.row_weights(data, arguments),
             seconds=arguments.seconds,
         )
     except FloatingPointError as error:

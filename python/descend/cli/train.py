@@ -106,7 +106,6 @@ def _fit(
     split = data.split
     held_out = (data.X[split.validation], data.y[split.validation])
     patience = arguments.patience or 10
-    weights = trainers.row_weights(data, arguments)
     metrics = arguments.metrics or (["accuracy"] if data.task.classes else None)
     try:
         return trainer.fit(
@@ -115,7 +114,6 @@ def _fit(
             epochs=arguments.epochs - trainer.epoch,
             validation_data=held_out if len(split.validation) else None,
             stop=descend.Stop(patience=patience if len(split.validation) else None),
-            sample_weight=weights,
             metrics=metrics,
             progress=progress,
             callbacks=[Saver(saved)] if saved else None,

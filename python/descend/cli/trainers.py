@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 import descend
 from descend import LearningRate, schedules
 from descend.cli.errors import UsageError
 from descend.cli.prepared import Prepared
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["SCHEDULES", "build", "row_weights"]
+__all__ = ["SCHEDULES", "build"]
 
 SCHEDULES = ("none", *(name for name in schedules.names() if name != "constant"))
 
@@ -40,20 +35,11 @@ def build(data: Prepared, arguments: argparse.Namespace) -> descend.Trainer:
             threads=arguments.threads,
             l2=arguments.l2,
             clip_norm=arguments.clip_norm,
+            class_weight=None if arguments.class_weight == "none" else arguments.class_weight,
             label_smoothing=arguments.label_smoothing,
         )
     except (MemoryError, TypeError, ValueError) as error:
         raise UsageError(str(error)) from error
-
-
-def row_weights(data: Prepared, arguments: argparse.Namespace) -> NDArray[np.float64] | None:
-    """Weigh the training rows so that each class counts the same, where that was asked for."""
-    if arguments.class_weight == "none":
-        return None
-    labels = data.y[data.split.train]
-    counts = np.bincount(labels, minlength=len(data.task.classes))
-    weights = len(labels) / (len(data.task.classes) * np.maximum(counts, 1))
-    return np.asarray(weights[labels])
 
 
 def _optimizer(arguments: argparse.Namespace, rows: int) -> Any:

@@ -1,16 +1,13 @@
-#include "trainer/trainer_file.hpp"
-
 #include <cmath>
-#include <cstdint>
-#include <deque>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "core/checks.hpp"
 #include "core/utf8.hpp"
 #include "network/model_file.hpp"
 #include "network/tensor_file.hpp"
+#include "trainer/trainer_file.hpp"
+#include "trainer/trainer_file_fields.hpp"
 
 namespace descend::trainer {
 
@@ -19,91 +16,6 @@ namespace {
 using core::invalid;
 using network::Metadata;
 using network::TensorFile;
-using network::TensorView;
-
-constexpr const char* kVersion = "1";
-constexpr const char* kVersionKey = "trainer.version";
-constexpr const char* kChecksumKey = "trainer.checksum";
-constexpr const char* kAverageKey = "trainer.average";
-constexpr const char* kRunKey = "trainer.run";
-constexpr const char* kEpochKey = "trainer.run.epoch";
-constexpr const char* kBestKey = "trainer.run.best";
-constexpr const char* kBeforeKey = "trainer.run.before";
-constexpr const char* kOutputsKey = "trainer.run.outputs";
-constexpr const char* kExtraPrefix = "trainer.extra.tensor.";
-
-// What is written and read, a line a value; `field` is called with each.
-
-template <class Options, class Field>
-void visit_options(Options& options, const Field& field) {
-  // Without threads, which are the machine's.
-  field("trainer.option.batch_size", options.batch_size);
-  field("trainer.option.shuffle", options.shuffle);
-  field("trainer.option.seed", options.seed);
-  field("trainer.option.l2", options.l2);
-  field("trainer.option.l1", options.l1);
-  field("trainer.option.divide_penalty", options.divide_penalty);
-  field("trainer.option.track_gradient_noise", options.track_gradient_noise);
-  field("trainer.option.clip_norm", options.clip_norm);
-  field("trainer.option.clip_value", options.clip_value);
-  field("trainer.option.average_decay", options.average_decay);
-  field("trainer.option.class_weight", options.class_weight.weights);
-  field("trainer.option.class_weight.balanced", options.class_weight.balanced);
-  field("trainer.option.label_smoothing", options.label_smoothing);
-}
-
-template <class Rule, class Field>
-void visit_rule(Rule& rule, const Field& field) {
-  Rule::visit(rule, [&](const char* key, auto& value, auto...) {
-    field("trainer.optimizer." + std::string(key), value);
-  });
-}
-
-template <class Record, class Field>
-void visit_record(Record& record, const Field& field) {
-  field("trainer.run.steps", record.history.steps);
-  field("trainer.run.seconds", record.history.seconds);
-}
-
-template <class Epoch, class Field>
-void visit_epoch(Epoch& epoch, const Field& field) {
-  field("trainer.run.epoch.data_rows", epoch.rows);
-  field("trainer.run.epoch.weight_unit", epoch.weight_unit);
-  field("trainer.run.epoch.loss_sum", epoch.progress.loss_sum);
-  field("trainer.run.epoch.weight_sum", epoch.progress.weight_sum);
-  field("trainer.run.epoch.steps", epoch.progress.steps);
-  field("trainer.run.epoch.rows", epoch.progress.rows);
-  field("trainer.run.epoch.visited", epoch.progress.visited);
-  field("trainer.run.epoch.learning_rate", epoch.progress.learning_rate);
-  field("trainer.run.epoch.noise_variance", epoch.progress.noise.variance);
-  field("trainer.run.epoch.noise_squared_norm", epoch.progress.noise.squared_norm);
-}
-
-template <class Best, class Field>
-void visit_best(Best& best, const Field& field) {
-  field("trainer.run.best.lowest", best.lowest);
-  field("trainer.run.best.epochs_since", best.epochs_since);
-}
-
-// Lists of a number an epoch, each a tensor where it is not empty.
-template <class History, class Field>
-void visit_lists(History& history, const Field& field) {
-  field("trainer.run.loss", history.loss);
-  field("trainer.run.validation_loss", history.validation_loss);
-  field("trainer.run.noise_scale", history.noise_scale);
-  field("trainer.run.learning_rate", history.learning_rate);
-}
-
-// Such lists under the caller's names, which stand behind these prefixes.
-template <class History, class Field>
-void visit_named_lists(History& history, const Field& field) {
-  field("trainer.run.metric.", history.metrics);
-  field("trainer.run.validation_metric.", history.validation_metrics);
-}
-
-std::string state_key(std::size_t vector) {
-  return "trainer.optimizer.state." + std::to_string(vector);
-}
 
 StopReason parse_reason(const std::string& text) {
 #define DESCEND_ROW(name) \
@@ -114,118 +26,12 @@ StopReason parse_reason(const std::string& text) {
                 "; expected a reason to stop, or open.");
 }
 
-struct Put {
-  Metadata& metadata;
-  template <class T>
-  void operator()(const std::string& key, const T& value) const {
-    metadata[key] = network::text_of(value);
-  }
-};
-
 struct Take {
   Metadata& metadata;
   template <class T>
   void operator()(const std::string& key, T& value) const {
     value = network::take_as<T>(metadata, key, value);
   }
-};
-
-class Writer {
- public:
-  explicit Writer(State& state) : state_(state) {
-    const network::State& network = *state_.network();
-    model_ = {network.spec, network.seed, bytes_of_parameters()};
-    network::copy_parameters(network, model_.parameters.data());
-    metadata_ = network::model_metadata(model_);
-    tensors_ = network::model_tensors(model_);
-    put_trainer();
-    if (state_.record) put_run(*state_.record);
-    put_extra(state_.extra);
-    metadata_[kChecksumKey] = network::checksum(metadata_, tensors_);
-  }
-
-  void write(const std::string& path) const { network::write_tensors(path, metadata_, tensors_); }
-
- private:
-  void put_trainer() {
-    metadata_[kVersionKey] = kVersion;
-    metadata_["trainer.loss"] = name(state_.loss());
-    metadata_["trainer.epoch"] = network::text_of(state_.epoch());
-    metadata_["trainer.steps"] = network::text_of(state_.steps());
-    visit_options(state_.options(), Put{metadata_});
-    metadata_["trainer.optimizer"] = name(state_.optimizer());
-    std::visit([&](const auto& rule) { visit_rule(rule, Put{metadata_}); }, state_.optimizer());
-    for (std::size_t i = 0; i < state_vectors(state_.optimizer()); ++i) {
-      state_.copy_optimizer_vector(i, put_parameters(state_key(i)));
-    }
-    if (state_.has_average()) state_.copy_average(put_parameters(kAverageKey));
-  }
-
-  void put_run(const RunRecord& record) {
-    metadata_[kRunKey] = record.reason ? name(*record.reason) : "open";
-    visit_record(record, Put{metadata_});
-    const auto put_list = [&](const std::string& key, const std::vector<double>& list) {
-      if (!list.empty()) {
-        tensors_.push_back({key, DType::float64, {list.size()}, bytes_of(list)});
-      }
-    };
-    visit_lists(record.history, put_list);
-    visit_named_lists(record.history, [&](const std::string& prefix, const auto& lists) {
-      for (const auto& [name, list] : lists) put_list(prefix + name, list);
-    });
-    if (record.epoch) {
-      metadata_[kEpochKey] = "open";
-      visit_epoch(*record.epoch, Put{metadata_});
-      if (record.outputs) put_outputs(record.outputs->view());
-    }
-    const network::State& network = *state_.network();
-    if (record.best) {
-      visit_best(*record.best, Put{metadata_});
-      record.best->parameters.copy_to(network, put_parameters(kBestKey));
-    }
-    if (record.before) record.before->copy_to(network, put_parameters(kBeforeKey));
-  }
-
-  void put_outputs(const ConstMatrixView& outputs) {
-    const std::size_t size =
-        outputs.rows() * outputs.columns() * element_size(outputs.element_type());
-    tensors_.push_back({kOutputsKey,
-                        state_.network()->spec.dtype,
-                        {outputs.rows(), outputs.columns()},
-                        {static_cast<const char*>(outputs.data()), size}});
-  }
-
-  void put_extra(const TrainerExtra& extra) {
-    if (!extra.text.empty()) metadata_["trainer.extra.text"] = extra.text;
-    for (const auto& [name, tensor] : extra.tensors) {
-      tensors_.push_back({kExtraPrefix + name, tensor.dtype, tensor.shape, bytes_of(tensor.bytes)});
-    }
-  }
-
-  std::vector<unsigned char> bytes_of_parameters() const {
-    const network::State& network = *state_.network();
-    return std::vector<unsigned char>(network.layout.count * element_size(network.spec.dtype));
-  }
-
-  /// Where to write a tensor as long as the parameters.
-  void* put_parameters(const std::string& name) {
-    const network::State& network = *state_.network();
-    vectors_.push_back(bytes_of_parameters());
-    tensors_.push_back(
-        {name, network.spec.dtype, {network.layout.count}, bytes_of(vectors_.back())});
-    return vectors_.back().data();
-  }
-
-  template <class T>
-  static std::string_view bytes_of(const std::vector<T>& elements) {
-    return {reinterpret_cast<const char*>(elements.data()), elements.size() * sizeof(T)};
-  }
-
-  State& state_;
-  network::ModelFile model_;
-  std::deque<std::vector<unsigned char>> vectors_;
-  Metadata metadata_;
-  std::vector<TensorView> tensors_;
 };
 
 class Reader {
@@ -265,9 +71,9 @@ class Reader {
           "Network.load reads the file of a network.");
     }
     const std::string version = network::take(metadata_, kVersionKey);
-    if (version != kVersion) {
+    if (version != kFileVersion) {
       throw invalid("the trainer's format is version ", core::quoted(version),
-                    ", and this release of descend reads ", kVersion,
+                    ", and this release of descend reads ", kFileVersion,
                     "; load it with the release that wrote it, or a later one.");
     }
     metadata_[kVersionKey] = version;
@@ -405,10 +211,6 @@ class Reader {
 };
 
 }  // namespace
-
-void write_trainer_file(const std::string& path, State& state) {
-  network::with_place("Trainer.save", path, [&] { Writer(state).write(path); });
-}
 
 std::unique_ptr<State> read_trainer_file(const std::string& path, int threads,
                                          const std::optional<LearningRate>& learning_rate) {
