@@ -95,3 +95,31 @@ def test_a_trainer_without_an_average_says_how_to_keep_one():
 def test_a_decay_out_of_range_is_an_error(decay):
     with pytest.raises(ValueError, match=r"Trainer: average_decay must be in \[0, 1\)"):
         ds.Trainer(CASE.architecture.network(), CASE.loss, average_decay=decay)
+
+
+def test_an_average_goes_on_in_another_trainer():
+    first, second = (
+        ds.Trainer(CASE.architecture.network(), CASE.loss, ds.SGD(0.01), average_decay=0.8)
+        for _ in range(2)
+    )
+    first.step(CASE.X, CASE.y)
+    second.network.set_parameters(first.network.parameters())
+    second.set_averaged_parameters(first.averaged_network.parameters())
+    for trainer in (first, second):
+        trainer.step(CASE.X, CASE.y)
+    averages = [trainer.averaged_network.parameters() for trainer in (first, second)]
+    assert same_bits(*averages)
+
+
+def test_an_average_that_does_not_fit_is_refused():
+    network = CASE.architecture.network()
+    trainer = ds.Trainer(network, CASE.loss, average_decay=0.8)
+    trainer.step(CASE.X, CASE.y)
+    before = trainer.averaged_network.parameters()
+    with pytest.raises(ValueError, match=r"set_averaged_parameters.*shapes"):
+        trainer.set_averaged_parameters([(w.T, b) for w, b in before])
+    with pytest.raises(ValueError, match=r"set_averaged_parameters.*nan"):
+        trainer.set_averaged_parameters([(w * np.nan, b) for w, b in before])
+    assert same_bits(trainer.averaged_network.parameters(), before)
+    with pytest.raises(ValueError, match="average_decay"):
+        ds.Trainer(network, CASE.loss).set_averaged_parameters(before)

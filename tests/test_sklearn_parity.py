@@ -196,12 +196,14 @@ def test_methods_and_attributes_are_scikit_learns(kind):
     ours, theirs = ({name for name in dir(model) if not name.startswith("_")} for model in pair)
     assert theirs <= ours
     assert ours - theirs <= {
+        "average_decay",
         "callbacks",
         "class_weight",
         "clip_norm",
         "clip_value",
         "dropout",
         "history_",
+        "label_smoothing",
         "loss",
         "metrics",
         "threads",

@@ -154,11 +154,11 @@ def test_each_partial_fit_drops_other_units():
 
 @BOTH
 @pytest.mark.parametrize(
-    "given", ["clip_norm", "clip_value", "dropout", "eval_set", "learning_rate"]
+    "given", ["clip_norm", "clip_value", "average_decay", "dropout", "eval_set", "learning_rate"]
 )
 def test_lbfgs_refuses_what_goes_by_steps(kind, given):
     settings = {"dropout": 0.1, "learning_rate": lambda step: 0.1 / step}
-    settings |= {"clip_norm": 1.0, "clip_value": 1.0}
+    settings |= {"clip_norm": 1.0, "clip_value": 1.0, "average_decay": 0.0}
     model = quick(kind, solver="lbfgs").set_params(
         **{name: value for name, value in settings.items() if name == given}
     )

@@ -229,6 +229,33 @@ def test_an_interrupt_within_long_work_changes_nothing(call, size):
     assert same_bits(network.predict(X[few]), twin.network.predict(X[few]))
 
 
+LONG_MEASURES = {
+    "evaluate": lambda run, X, y, metrics: run.evaluate(X, y, metrics=metrics),
+    "fit": lambda run, X, y, metrics: run.fit(X, y, metrics=metrics),
+    "metric": lambda run, X, y, metrics: metrics[0](X, y) or ds.metric(metrics[1], X, y),
+}
+
+
+@pytest.mark.parametrize("call", LONG_MEASURES)
+def test_an_interrupt_within_a_long_metric_is_noticed_soon(call):
+    X = np.random.default_rng(0).integers(-99, 99, size=(300_000, 120), dtype="int8")
+    y = np.arange(len(X)) % 120
+    run = ds.Trainer(ds.Network.mlp([120, 120]), "softmax_cross_entropy", batch_size=None)
+    begun = []
+
+    def begin(outputs, targets):  # the metric before the long one
+        begun.append(interrupt_after(0.3))
+        return 0.0
+
+    with pytest.raises(KeyboardInterrupt):
+        LONG_MEASURES[call](run, X, y, [begin, "roc_auc"])
+    noticed = time.perf_counter()
+    ((timer, sent),) = begun
+    timer.join()
+    assert noticed - sent[0] < SOON
+    assert run.epoch == run.steps == (1 if call == "fit" else 0)
+
+
 def test_a_handler_that_raises_nothing_does_not_spoil_a_prediction():
     network = ds.Network.mlp(SIZES["many rows"])
     expected = network.predict(MANY[0])

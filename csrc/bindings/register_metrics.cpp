@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/arrays.hpp"
+#include "bindings/interrupts.hpp"
 #include "bindings/metrics.hpp"
 #include "bindings/register.hpp"
 #include "core/checks.hpp"
@@ -68,8 +69,11 @@ double metric(py::handle metric_value, py::handle outputs, py::handle targets,
   }
   const auto y = targets_argument(kWhere, loss, f.view.columns(), targets);
   const auto weights = weights_argument(kWhere, sample_weight);
-  const py::gil_scoped_release release;
-  return ops::metric(which, loss, f.view, y.view, weights.view);
+  double value = 0.0;
+  until_not_interrupted([&](const std::function<bool()>& interrupted) {
+    value = ops::metric(which, loss, f.view, y.view, weights.view, interrupted);
+  });
+  return value;
 }
 
 }  // namespace

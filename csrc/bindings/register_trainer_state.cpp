@@ -112,7 +112,15 @@ Each is flat, of the network's dtype: weights (inputs, units) in C order, then t
 after layer. Setting it goes on from where another trainer of an equal network stood.
 )doc")
       .def("_averaged_network",
-           [](const BoundTrainer& self) { return self.trainer.averaged_network(); });
+           [](const BoundTrainer& self) { return self.trainer.averaged_network(); })
+      .def(
+          "_set_averaged_parameters",
+          [](BoundTrainer& self, py::handle parameters) {
+            constexpr const char* kWhere = "Trainer.set_averaged_parameters";
+            self.trainer.set_averaged_parameters(
+                vector_argument(kWhere, "parameters", parameters).view);
+          },
+          py::arg("parameters"));
 }
 
 }  // namespace descend::bindings

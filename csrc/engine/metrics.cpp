@@ -53,7 +53,8 @@ struct Row {
   }
 };
 
-// Calls visit(row) for each row of some weight, in their order, until it says false.
+// Calls visit(row) for each row of some weight, in their order, until it says false. Throws
+// core::Interrupted.
 template <class Visit>
 void for_each_row(const Measured& measured, const Visit& visit) {
   const std::size_t outputs = measured.outputs.columns();
@@ -65,7 +66,12 @@ void for_each_row(const Measured& measured, const Visit& visit) {
     kernels_of_double().gather_rows({rows.count, outputs, from.data(), from.element_type(),
                                      from.row_stride(), rows.order, rows.first, to.data(), ld});
   };
+  core::InterruptPoll* const interrupt = measured.interrupt;
   for (std::size_t first = 0; first < measured.rows.count; first += block) {
+    if (interrupt != nullptr && interrupt->due(core::InterruptPoll::Clock::now()) &&
+        interrupt->ask()) {
+      throw core::Interrupted();
+    }
     const Rows rows = measured.rows.part(first, std::min(first + block, measured.rows.count));
     gather(measured.outputs, rows, f);
     if (!targets.are_labels()) gather(targets.values(), rows, y);
@@ -402,22 +408,26 @@ double measure(const Metric& metric, const Measured& measured) {
 namespace descend::ops {
 
 double metric(const Metric& metric, Loss loss, ConstMatrixView outputs, const Targets& targets,
-              ConstVectorView sample_weight) {
+              ConstVectorView sample_weight, const std::function<bool()>& interrupted) try {
   constexpr const char* kWhere = "metric";
   if (outputs.rows() == 0 || outputs.columns() == 0) {
     throw core::invalid(kWhere, ": outputs has shape (", outputs.rows(), ", ", outputs.columns(),
                         "), expected at least one row and one column.");
   }
   engine::check_metric(kWhere, metric, loss, outputs.columns());
+  core::InterruptPoll interrupt(interrupted);
   engine::check_targets(kWhere, targets, loss, outputs.rows(), outputs.columns(), DType::float64,
-                        {});
+                        {1, &interrupt});
   const std::vector<double> weights =
       engine::checked_weights(kWhere, sample_weight, outputs.rows());
   return engine::measure(metric, {loss,
                                   outputs,
                                   targets,
                                   weights.empty() ? nullptr : weights.data(),
-                                  {nullptr, 0, outputs.rows()}});
+                                  {nullptr, 0, outputs.rows()},
+                                  &interrupt});
+} catch (const core::Interrupted&) {
+  return engine::kUndefined;
 }
 
 }  // namespace descend::ops

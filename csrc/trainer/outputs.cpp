@@ -116,7 +116,8 @@ void check_metrics(const char* where, const std::vector<AnyMetric>& metrics, Los
 }
 
 MetricValues measure(const std::vector<AnyMetric>& metrics, Loss loss, const Outputs& outputs,
-                     const engine::Examples& examples, const engine::Rows& rows) {
+                     const engine::Examples& examples, const engine::Rows& rows,
+                     core::InterruptPoll& interrupt) {
   MetricValues values;
   const ConstMatrixView view = outputs.view();
   // In their own order where all count: then no bit depends on the order of the epoch.
@@ -125,8 +126,8 @@ MetricValues measure(const std::vector<AnyMetric>& metrics, Loss loss, const Out
   std::optional<CountedRows> given;
   for (const AnyMetric& metric : metrics) {
     if (const auto* known = std::get_if<Metric>(&metric)) {
-      values[name_of(metric)] =
-          engine::measure(*known, {loss, view, examples.targets, examples.weights, counted});
+      values[name_of(metric)] = engine::measure(
+          *known, {loss, view, examples.targets, examples.weights, counted, &interrupt});
     } else {
       if (!given) given.emplace(view, examples, counted);
       values[name_of(metric)] =

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.hpp"
+#include "core/interrupt_poll.hpp"
 #include "descend/metric.hpp"
 #include "engine/examples.hpp"
 #include "network/state.hpp"
@@ -40,8 +41,9 @@ void check_metrics(const char* where, const std::vector<AnyMetric>& metrics, Los
                    std::size_t outputs);
 
 /// The metrics of those of `rows` that have some weight. An exception of the caller's functions is
-/// the caller's.
+/// the caller's. Throws core::Interrupted.
 MetricValues measure(const std::vector<AnyMetric>& metrics, Loss loss, const Outputs& outputs,
-                     const engine::Examples& examples, const engine::Rows& rows);
+                     const engine::Examples& examples, const engine::Rows& rows,
+                     core::InterruptPoll& interrupt);
 
 }  // namespace descend::trainer

@@ -201,16 +201,23 @@ std::optional<double> Run::validate() {
 
 void Run::measure_epoch(EpochReport& report) {
   const State::Callback callback(state_);  // the caller's own metrics are
-  History& history = record_.history;
-  if (record_.outputs) {
-    report.metrics = measure(options_.metrics, state_.loss(), *record_.outputs,
-                             task_.examples->view(), visited_);
-    for (const auto& [name, value] : report.metrics) history.metrics[name].push_back(value);
+  try {
+    if (record_.outputs) {
+      report.metrics = measure(options_.metrics, state_.loss(), *record_.outputs,
+                               task_.examples->view(), visited_, task_.interrupt);
+    }
+    if (task_.validation_outputs != nullptr) {
+      const engine::Rows rows{nullptr, 0, task_.validation->rows()};
+      report.validation_metrics =
+          measure(options_.metrics, state_.loss(), *task_.validation_outputs,
+                  task_.validation->view(), rows, task_.interrupt);
+    }
+  } catch (const core::Interrupted&) {
+    record_.reason = StopReason::interrupted;
+    return;
   }
-  if (task_.validation_outputs == nullptr) return;
-  const engine::Rows rows{nullptr, 0, task_.validation->rows()};
-  report.validation_metrics = measure(options_.metrics, state_.loss(), *task_.validation_outputs,
-                                      task_.validation->view(), rows);
+  History& history = record_.history;
+  for (const auto& [name, value] : report.metrics) history.metrics[name].push_back(value);
   for (const auto& [name, value] : report.validation_metrics) {
     history.validation_metrics[name].push_back(value);
   }

@@ -80,7 +80,7 @@ std::optional<Evaluation> State::evaluate(const ConstMatrixView& inputs, const T
   Evaluation evaluation{*loss, {}};
   if (outputs) {
     const engine::Rows rows{nullptr, 0, examples.rows()};
-    evaluation.metrics = measure(metrics, loss_, *outputs, examples.view(), rows);
+    evaluation.metrics = measure(metrics, loss_, *outputs, examples.view(), rows, interrupt);
   }
   return evaluation;
 }

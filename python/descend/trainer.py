@@ -11,6 +11,8 @@ from numbers import Integral
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from descend import _core, html
 from descend.batches import Batches, batches_of
 from descend.callbacks.calls import Calls
@@ -202,6 +204,35 @@ class Trainer(_core.Trainer):
         _core.Network.__init__(network, self._averaged_network())
         return network
 
+    def set_averaged_parameters(self, parameters: Sequence[tuple[ArrayLike, ArrayLike]]) -> None:
+        """Go on averaging from other parameters, such as those of another trainer's average.
+
+        Parameters
+        ----------
+        parameters : list of (weights, bias)
+            Of each layer, as ``Network.parameters`` gives them.
+
+        Raises
+        ------
+        ValueError
+            If they are not those of such a network, or not finite, or no average is kept.
+        RuntimeError
+            Within a run of ``fit``.
+        """
+        layers = self._network.parameters()
+        shapes = [(w.shape, b.shape) for w, b in layers]
+        given = [(np.asarray(w), np.asarray(b)) for w, b in parameters]
+        if [(w.shape, b.shape) for w, b in given] != shapes:
+            raise ValueError(
+                "Trainer.set_averaged_parameters: got parameters of shapes "
+                f"{[(w.shape, b.shape) for w, b in given]}, but the network's are {shapes}."
+            )
+        dtype = self._network.dtype
+        flat = np.concatenate([part.ravel() for pair in given for part in pair])
+        with np.errstate(over="ignore"):  # the core refuses what is not finite then
+            flat = flat.astype(dtype, copy=False)
+        self._set_averaged_parameters(flat)
+
     @property
     def unfinished_run(self) -> History | None:
         """The history so far of the run that ``fit`` goes on with, or is at work on.
@@ -270,9 +301,10 @@ class Trainer(_core.Trainer):
             Without ``y``: minibatches, an iterable of ``(X, y)`` or ``(X, y, sample_weight)``, such
             as a list or a data loader, or a function that returns one. Each epoch iterates anew, so
             that a generator serves one epoch alone. Each batch is one optimizer step, as ``step``
-            takes it; ``batch_size`` and ``shuffle`` are not used, and ``metrics`` are those of the
-            validation. An unfinished epoch skips the batches that it has taken, which must come in
-            the same order again.
+            takes it; ``batch_size`` and ``shuffle`` are not used. ``metrics`` are taken on the
+            validation rows alone: those of the training would have to keep the outputs and targets
+            of every batch, which are gone when the next one comes. An unfinished epoch skips the
+            batches that it has taken, which must come in the same order again.
         y : array_like, optional
             Targets of shape (n_rows, n_outputs), or (n_rows,) where there is one output. For
             ``softmax_cross_entropy`` class indices (n_rows,) or rows of probabilities.

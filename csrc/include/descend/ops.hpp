@@ -3,6 +3,8 @@
 //   x (rows, inputs)  w (inputs, units)  b (units)  z = x w + b  a = f(z)  d_v = dJ/dv
 #pragma once
 
+#include <functional>
+
 #include "descend/activation.hpp"
 #include "descend/loss.hpp"
 #include "descend/matrix_view.hpp"
@@ -26,8 +28,9 @@ double loss(Loss loss, ConstMatrixView outputs, const Targets& targets, MatrixVi
             ConstVectorView sample_weight = {});
 
 /// One metric of a network's raw outputs (rows, outputs), which are of any element type; `loss` is
-/// the one it was trained by. Throws std::invalid_argument where they do not fit each other.
+/// the one it was trained by. `interrupted` is asked every few milliseconds; NaN where it says
+/// true. Throws std::invalid_argument where they do not fit each other.
 double metric(const Metric& metric, Loss loss, ConstMatrixView outputs, const Targets& targets,
-              ConstVectorView sample_weight = {});
+              ConstVectorView sample_weight = {}, const std::function<bool()>& interrupted = {});
 
 }  // namespace descend::ops

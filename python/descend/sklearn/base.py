@@ -55,6 +55,7 @@ class BaseMLP(EpochEstimator):
         "callbacks": [None, list, tuple],
         "clip_norm": [None, Interval(Real, 0, None, closed="neither")],
         "clip_value": [None, Interval(Real, 0, None, closed="neither")],
+        "average_decay": [None, Interval(Real, 0, 1, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "threads": [None, Interval(Integral, 1, None, closed="left")],
     }
@@ -131,6 +132,8 @@ class BaseMLP(EpochEstimator):
             "callbacks": bool(self.callbacks),
             "clip_norm": self.clip_norm is not None,
             "clip_value": self.clip_value is not None,
+            "average_decay": self.average_decay is not None,
+            **{name: bool(value) for name, value in self._loss_options().items()},
         }
         for name, is_given in given.items():
             if is_given:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
@@ -100,6 +101,15 @@ class MLPClassifier(ClassifierMixin, ClassLabels):
     clip_norm, clip_value : float, default=None
         Clip the gradient of each step by 'sgd' and 'adam', the penalty's included, to a norm, or
         its elements to a magnitude: see `descend.Trainer`. Not in scikit-learn.
+    average_decay : float, default=None
+        Predict and score, also for early stopping, with a moving average of the parameters of 'sgd'
+        and 'adam': see `descend.Trainer`. ``coefs_`` and ``intercepts_`` are the average, losses
+        those of the parameters behind it, which ``partial_fit`` goes on training; a warm start
+        begins at the average. Not in scikit-learn.
+    label_smoothing : float, default=0.0
+        Draw the targets of 'sgd' and 'adam' towards equal probabilities of all classes, by this
+        share: see `descend.Trainer`. The losses are with it, those of validation rows without. Not
+        in scikit-learn.
     dropout : float, default=0.0
         Fraction of each hidden layer's outputs that is dropped while training, with 'sgd' and
         'adam'; not in scikit-learn.
@@ -143,6 +153,7 @@ class MLPClassifier(ClassifierMixin, ClassLabels):
         **ClassLabels._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
         "loss": [StrOptions({"log_loss", "one_vs_rest"})],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
 
     def __init__(
@@ -177,6 +188,8 @@ class MLPClassifier(ClassifierMixin, ClassLabels):
         callbacks: list[Any] | None = None,
         clip_norm: float | None = None,
         clip_value: float | None = None,
+        average_decay: float | None = None,
+        label_smoothing: float = 0.0,
         dropout: float = 0.0,
         threads: int | None = None,
     ) -> None:
@@ -209,6 +222,8 @@ class MLPClassifier(ClassifierMixin, ClassLabels):
         self.callbacks = callbacks
         self.clip_norm = clip_norm
         self.clip_value = clip_value
+        self.average_decay = average_decay
+        self.label_smoothing = label_smoothing
         self.dropout = dropout
         self.threads = threads
 
@@ -304,6 +319,9 @@ class MLPClassifier(ClassifierMixin, ClassLabels):
         probabilities = self.predict_proba(X)
         logarithms: Array = np.log(probabilities, out=probabilities)
         return logarithms
+
+    def _loss_options(self) -> dict[str, Any]:
+        return {"label_smoothing": self.label_smoothing}
 
     def _loss_weight(self, y: Any, sample_weight: Array | None, incremental: bool) -> Any:
         if self.class_weight is None:

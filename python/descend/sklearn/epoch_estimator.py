@@ -64,6 +64,8 @@ class EpochEstimator(NetworkEstimator):
             divide_penalty=True,
             clip_norm=self.clip_norm,
             clip_value=self.clip_value,
+            average_decay=self.average_decay,
+            **self._loss_options(),
         )
         run = Run(
             self,
@@ -102,7 +104,7 @@ class EpochEstimator(NetworkEstimator):
             calls.close()
             run.put_best_back()
             run.keep_state()
-            parameters = run.trainer.network.parameters()
+            parameters = run.network().parameters()
             if run.diverged and not self.early_stopping:
                 parameters = [(w * np.nan, b * np.nan) for w, b in parameters]
             self._take_parameters(parameters)

@@ -91,6 +91,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     clip_norm, clip_value : float, default=None
         Clip the gradient of each step by 'sgd' and 'adam', the penalty's included, to a norm, or
         its elements to a magnitude: see `descend.Trainer`. Not in scikit-learn.
+    average_decay : float, default=None
+        Predict and score, also for early stopping, with a moving average of the parameters of 'sgd'
+        and 'adam': see `descend.Trainer`. ``coefs_`` and ``intercepts_`` are the average, losses
+        those of the parameters behind it, which ``partial_fit`` goes on training; a warm start
+        begins at the average. Not in scikit-learn.
     dropout : float, default=0.0
         Fraction of each hidden layer's outputs that is dropped while training, with 'sgd' and
         'adam'; not in scikit-learn.
@@ -164,6 +169,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         callbacks: list[Any] | None = None,
         clip_norm: float | None = None,
         clip_value: float | None = None,
+        average_decay: float | None = None,
         dropout: float = 0.0,
         threads: int | None = None,
     ) -> None:
@@ -195,6 +201,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.callbacks = callbacks
         self.clip_norm = clip_norm
         self.clip_value = clip_value
+        self.average_decay = average_decay
         self.dropout = dropout
         self.threads = threads
 

@@ -30,6 +30,10 @@ class Rules(BaseEstimator, ABC):
     def _objective(self) -> Objective:
         """Return the loss that is minimised."""
 
+    def _loss_options(self) -> dict[str, Any]:
+        """Return what of it is the trainer's, by the trainer's name."""
+        return {}
+
     @abstractmethod
     def _targets(self, y: Array, dtype: str) -> Array:
         """Return y (rows, columns) as the core takes it."""

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from descend import _core
+from descend.network import Network
 from descend.sklearn.objective import Objective
 from descend.sklearn.rows import Array, dense_parts, dense_where_small
 from descend.trainer import Optimizer, Trainer
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from descend.callbacks.calls import Calls
     from descend.sklearn.epoch_estimator import EpochEstimator
     from descend.sklearn.record import Record
+
+Parameters = list[tuple[Array, Array]]
 
 
 class Solver:
@@ -29,6 +32,8 @@ class Solver:
         Done so far.
     state : OptimizerState or None
         Of the last epoch; None before the first.
+    trained : list of (weights, bias) or None
+        With ``average_decay``, the parameters whose average the estimator has.
     """
 
     def __init__(self, settings: EpochEstimator) -> None:
@@ -43,6 +48,7 @@ class Solver:
         self.rule: Optimizer = _rule(settings, self.rates or self.learning_rate_init)
         self.epochs = 0
         self.state: _core.OptimizerState | None = None
+        self.trained: Parameters | None = None
 
     def epoch_begins(self, trainer: Trainer) -> None:
         """Set the rate, but where it follows the steps: those are in the state."""
@@ -121,9 +127,17 @@ class Run:
         self.constant = objective.constant(y)
         self.order: Array | None = None
         self.diverged = False
-        self._best: list[tuple[Array, Array]] | None = None
+        self.averages = settings.average_decay is not None
+        self._best: tuple[Parameters, Parameters] | None = None
         if self.solver.state is not None:
             trainer.optimizer_state = self.solver.state
+        if self.averages and self.solver.trained is not None:
+            trainer.set_averaged_parameters(trainer.network.parameters())
+            trainer.network.set_parameters(self.solver.trained)
+
+    def network(self) -> Network:
+        """Return the network that the estimator predicts with."""
+        return self.trainer.averaged_network if self.averages else self.trainer.network
 
     def shuffle(self, random_state: np.random.RandomState) -> None:
         """Shuffle the visiting order further, by the draws of ``sklearn.utils.shuffle``."""
@@ -171,12 +185,15 @@ class Run:
 
     def keep_best(self) -> None:
         """Keep the parameters, which are the best so far."""
-        self._best = self.trainer.network.parameters()
+        self._best = self.trainer.network.parameters(), self.network().parameters()
 
     def put_best_back(self) -> None:
         """Put back the best parameters, where some are kept."""
         if self._best is not None:
-            self.trainer.network.set_parameters(self._best)
+            trained, best = self._best
+            self.trainer.network.set_parameters(trained)
+            if self.averages:
+                self.trainer.set_averaged_parameters(best)
             self._best = None
 
     def last_learning_rate(self) -> float:
@@ -186,7 +203,11 @@ class Run:
 
     def keep_state(self) -> None:
         """Keep what the next call of partial_fit goes on from."""
-        self.solver.state = None if self.diverged else self.trainer.optimizer_state
+        self.solver.state = self.solver.trained = None
+        if not self.diverged:
+            self.solver.state = self.trainer.optimizer_state
+            if self.averages:
+                self.solver.trained = self.trainer.network.parameters()
 
     def _epoch(self) -> Array:
         """Run an epoch; return its ``last_steps``."""

@@ -47,7 +47,7 @@ class Validation:
         nothing = Measured(metrics=dict.fromkeys(self._metrics, np.nan))
         if run.diverged:
             return nothing
-        outputs = self._model._raw_outputs(self._X, run.trainer.network)
+        outputs = self._model._raw_outputs(self._X, run.network())
         score = self._model._score_rows(self._model._outputs(outputs), self._labels, self._weight)
         if not np.isfinite(outputs).all():
             return replace(nothing, score=score)
