@@ -48,8 +48,9 @@ def sanitize(session: nox.Session) -> None:
     """Run the suite with the extension built for AddressSanitizer and UndefinedBehaviorSanitizer.
 
     Left out are tests marked ``no_sanitizer``: compilers and other programs that they start would
-    run with the sanitizer's runtime preloaded, or link the sanitized library without it; and those
-    marked ``slow``, which would take minutes. Hypothesis draws fewer examples.
+    run with the sanitizer's runtime preloaded, or link the sanitized library without it; those
+    marked ``slow``, which would take minutes; and those of the estimators and the command line,
+    which come to the library by the calls that other tests make. Hypothesis draws fewer examples.
     """
     session.install(
         ".[test]",
@@ -68,6 +69,8 @@ def sanitize(session: nox.Session) -> None:
         "pytest",
         "-m",
         "not no_sanitizer and not slow",
+        "--ignore-glob=tests/test_sklearn*",
+        "--ignore-glob=tests/test_cli*",
         "--numprocesses=auto",
         *session.posargs,
         env={
