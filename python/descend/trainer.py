@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from inspect import signature
 from numbers import Integral
@@ -357,9 +357,7 @@ class Trainer(_core.Trainer):
         if not isinstance(stop, Stop | None):
             raise TypeError(f"Trainer.fit: stop must be a descend.Stop or None, got {stop!r}.")
         begin = None if y is not None else batches_of(X, sample_weight, epochs)
-        # The core refuses any other number of epochs; a bar over it would be drawn first.
-        is_count = isinstance(epochs, Integral) and epochs > 0
-        watched = watching(progress if is_count else None, int(epochs) if is_count else 0)
+        watched = self._watched(progress, epochs)
         calls = None if callbacks is None else Calls(self, callbacks)
         with watched as show, _at_work(self, calls):
             asked = {
@@ -381,6 +379,16 @@ class Trainer(_core.Trainer):
             if calls is not None:
                 calls.end(history)
         return history
+
+    def _watched(
+        self, progress: bool | Progress | None, epochs: int
+    ) -> AbstractContextManager[Callable[[dict[str, Any]], bool] | None]:
+        # The core refuses any other number of epochs; a bar over it would be drawn first.
+        if not isinstance(epochs, Integral) or epochs <= 0:
+            return watching(None, 0)
+        run = self.unfinished_run if progress is True else None
+        done = None if run is None else len(run.loss)
+        return watching(progress, (done or 0) + int(epochs), done)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trainer as it stands to one file, replacing it atomically.

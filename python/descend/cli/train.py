@@ -102,7 +102,8 @@ def _fit(
     saved: Checkpoint | None,
 ) -> descend.History:
     # A bar redraws its line, which only a terminal can do.
-    progress = True if sys.stderr.isatty() else epoch_lines(arguments.epochs, done=trainer.epoch)
+    done = None if trainer.unfinished_run is None else trainer.epoch
+    progress = True if sys.stderr.isatty() else epoch_lines(arguments.epochs, done)
     split = data.split
     held_out = (data.X[split.validation], data.y[split.validation])
     patience = arguments.patience or 10
