@@ -750,7 +750,7 @@ class Network:
     def _load(path: typing.Any) -> Network:
         ...
     @typing.overload
-    def __init__(self, inputs: typing.Any, layers: collections.abc.Sequence, init: typing.Any, seed: typing.Any, dtype: typing.Any, input_dropout: typing.Any, parameters: collections.abc.Sequence | None) -> None:
+    def __init__(self, inputs: typing.Any, layers: collections.abc.Sequence, init: typing.Any, seed: typing.Any, dtype: typing.Any, input_dropout: typing.Any, parameters: typing.Any) -> None:
         ...
     @typing.overload
     def __init__(self, other: Network) -> None:
@@ -844,7 +844,7 @@ class Network:
         OSError
             If the file cannot be written; an earlier file stays as it was.
         """
-    def set_parameters(self, parameters: collections.abc.Sequence) -> None:
+    def set_parameters(self, parameters: typing.Any) -> None:
         """
         Replace all parameters.
         
