@@ -312,6 +312,17 @@ def test_output_of_another_kind_of_file_is_refused_before_the_model_is_read(desc
     fails(result, 2, "answers.xlsx", ".csv", ".parquet")
 
 
+def test_a_symbolic_link_stays_and_what_it_points_to_is_written(iris, descend):
+    Path("answers.csv").symlink_to("elsewhere.csv")
+    Path("run.ckpt").symlink_to("elsewhere.ckpt")
+    descend("predict", "model.safetensors", "iris.csv", "-o", "answers.csv")
+    descend("train", "digits", "--epochs", 1, "--checkpoint", "run.ckpt")
+    assert Path("answers.csv").is_symlink()
+    assert Path("run.ckpt").is_symlink()
+    assert Path("elsewhere.csv").read_text().startswith("prediction,")
+    assert descend("resume", "elsewhere.ckpt")[0] == 0
+
+
 def test_a_tsv_file_is_written_with_tabs(iris, descend):
     code, _, err = descend("predict", "model.safetensors", "iris.csv", "-o", "answers.tsv")
     assert code == 0, err

@@ -46,14 +46,15 @@ class Checkpoint:
             "folder": self.folder,
             "checksum": self.checksum,
         }
-        unfinished = self.path.with_name(f".{self.path.name}.unfinished")
-        saved = self.path.with_name(f".{self.path.name}.trainer")
+        path = Path(os.path.realpath(self.path))  # a symbolic link stays
+        unfinished = path.with_name(f".{path.name}.unfinished")
+        saved = path.with_name(f".{path.name}.trainer")
         try:
             trainer.save(saved)
             with zipfile.ZipFile(unfinished, "w") as file:
                 file.write(saved, _TRAINER)
                 file.writestr(_RUN, json.dumps(run))
-            os.replace(unfinished, self.path)
+            os.replace(unfinished, path)
         except OSError as error:
             raise DataError(f"{self.path}: {reason(error)}.") from error
         finally:

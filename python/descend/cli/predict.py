@@ -79,7 +79,7 @@ def _write(output: str, columns: dict[str, Any]) -> None:
     if output == "-":
         _write_csv(sys.stdout, columns)
         return
-    path = Path(output)
+    path = Path(os.path.realpath(output))  # a symbolic link stays
     # A file is there whole or not at all; a device or a pipe is written into.
     is_special = path.exists() and not path.is_file()
     unfinished = path if is_special else path.with_name(f".{path.name}.unfinished")
@@ -93,7 +93,7 @@ def _write(output: str, columns: dict[str, Any]) -> None:
         if not is_special:
             os.replace(unfinished, path)
     except OSError as error:
-        raise DataError(f"{path}: {reason(error)}.") from error
+        raise DataError(f"{output}: {reason(error)}.") from error
     finally:
         if not is_special:
             with suppress(OSError):
