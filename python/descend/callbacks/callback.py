@@ -52,7 +52,7 @@ class Callback:
     def get_state(self) -> dict[str, Any]:
         """Return what a run needs to go on from here, for the trainer's file.
 
-        Values are those of JSON, and arrays of float32 and float64, in lists and dicts.
+        Values are those of JSON, and arrays of float32 and float64, in lists and dicts of strings.
         """
         return {}
 
