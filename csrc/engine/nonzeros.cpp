@@ -9,13 +9,17 @@ namespace descend::engine {
 
 namespace {
 
-// A row of which more than this part is not 0 counts as one without zeros: the products of the
-// others take no longer than with the zeros, what it takes to find them included.
-constexpr double kMostNonzeros = 0.4;
-
 // Of fewer inputs or units, finding the zeros may take as long as the products do.
 constexpr std::size_t kLeastInputs = 128;
 constexpr std::size_t kLeastUnits = 16;
+
+// A row of which more than this part is not 0 counts as one without zeros. Where 0.2 of the inputs
+// are not 0, a step of 784-128-64-10 takes half the time, where 0.4 are 10 to 20 % less, and with
+// 0.7 it would take longer. Units of less than a panel gain less.
+template <class T>
+double most_nonzeros(std::size_t units) {
+  return units >= kernels::kPanel<T> ? 0.4 : 0.1;
+}
 
 }  // namespace
 
@@ -23,6 +27,8 @@ template <class T>
 Nonzeros<T>::Nonzeros(const LayerLayout& first, std::size_t block_rows, int workers)
     : kernels_(kernels::kernels_of<T>(kernels::kernel_table())),
       inputs_(first.inputs),
+      most_(static_cast<std::size_t>(most_nonzeros<T>(first.units) *
+                                     static_cast<double>(first.inputs))),
       words_(first.inputs >= kLeastInputs && first.units >= kLeastUnits
                  ? (first.inputs + kernels::kNonzeroBits - 1) / kernels::kNonzeroBits
                  : 0) {
@@ -88,12 +94,11 @@ template <class T>
 void Nonzeros<T>::find(const core::Worker& worker, const core::Share& rows, const Matrix<T>& x) {
   if (!is_worthwhile()) return;
   const Own& own = own_[static_cast<std::size_t>(worker.index)];
-  const auto most = static_cast<std::size_t>(kMostNonzeros * static_cast<double>(inputs_));
   for (std::size_t i = block_at(own, rows.begin), row = rows.begin; row < rows.end; ++i) {
     const kernels::NonzeroBlock& block = own.blocks[i];
-    have_zeros_[i] =
-        kernels_.find_nonzeros({block.rows, inputs_, most, x.data + (row - rows.begin) * x.ld, x.ld,
-                                of_rows_.data() + row * words_, of_columns_.data() + i * inputs_});
+    have_zeros_[i] = kernels_.find_nonzeros(
+        {block.rows, inputs_, most_, x.data + (row - rows.begin) * x.ld, x.ld,
+         of_rows_.data() + row * words_, of_columns_.data() + i * inputs_});
     row += block.rows;
   }
 }

@@ -58,6 +58,7 @@ class Nonzeros {
 
   const kernels::Kernels<T>& kernels_;
   std::size_t inputs_;
+  std::size_t most_;   // not 0 in a row with zeros
   std::size_t words_;  // of a row; 0: zeros are not looked for
   std::vector<Own> own_;
   std::vector<unsigned char> have_zeros_;          // a block each
