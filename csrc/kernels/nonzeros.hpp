@@ -123,32 +123,60 @@ void forward_nonzeros(const DenseForward<T>& layer, std::size_t column, T* z) {
   }
 }
 
-// d_w = x^T d_z for one panel, `kGroups` groups wide.
+// c = x^T d_z for rows of one block and `inputs` inputs from `input` on, and one panel, `kGroups`
+// groups wide; what c holds as `into` says.
 template <class T, int kGroups>
-void backward_nonzeros(const DenseBackwardWeights<T>& layer) {
-  for (std::size_t input = layer.input_begin; input < layer.input_end; ++input) {
-    T* const place = layer.d_w + (input - layer.input_begin) * kGroups * kGroup<T>;
+void backward_block(const DenseBackwardWeights<T>& layer, const NonzeroBlock& block,
+                    std::size_t input, std::size_t inputs, T* c, Sums into) {
+  const std::size_t row = block.first_row - layer.nonzeros[0].first_row;
+  const std::size_t ld_x = layer.ld_x, ld_d_z = layer.ld_d_z;
+  const T* const x = layer.x + row * ld_x + input;
+  const T* const d_z = layer.d_z + row * ld_d_z + layer.column_begin;
+  const std::uint64_t all = ~std::uint64_t{0} >> (kNonzeroBits - block.rows);
+  const std::uint64_t* const words =
+      block.of_columns == nullptr ? nullptr : block.of_columns + input;
+  for (std::size_t i = 0; i < inputs; ++i) {
+    T* const place = c + i * kGroups * kGroup<T>;
     Vec<T> sums[kGroups];
 #pragma GCC unroll 4
     for (int group = 0; group < kGroups; ++group) {
-      sums[group] =
-          layer.sums == Sums::go_on ? Vec<T>::load(place + group * kGroup<T>) : Vec<T>::zero();
+      sums[group] = into == Sums::go_on ? Vec<T>::load(place + group * kGroup<T>) : Vec<T>::zero();
     }
-    for (std::size_t i = 0; i < layer.nonzero_blocks; ++i) {
-      const NonzeroBlock& block = layer.nonzeros[i];
-      const std::size_t row = block.first_row - layer.nonzeros[0].first_row;
-      const std::uint64_t bits = block.of_columns == nullptr
-                                     ? ~std::uint64_t{0} >> (kNonzeroBits - block.rows)
-                                     : block.of_columns[input];
-      add_products<T, kGroups>(bits, layer.x + row * layer.ld_x + input, layer.ld_x,
-                               layer.d_z + row * layer.ld_d_z + layer.column_begin, layer.ld_d_z,
-                               sums);
-    }
+    add_products<T, kGroups>(words == nullptr ? all : words[i], x + i, ld_x, d_z, ld_d_z, sums);
 #pragma GCC unroll 4
     for (int group = 0; group < kGroups; ++group) {
       T* const whole = place + group * kGroup<T>;
-      if (layer.sums == Sums::add) sums[group] = Vec<T>::load(whole) + sums[group];
+      if (into == Sums::add) sums[group] = Vec<T>::load(whole) + sums[group];
       sums[group].store(whole);
+    }
+  }
+}
+
+// d_w = x^T d_z for one panel, `kGroups` groups wide.
+template <class T, int kGroups>
+void backward_nonzeros(const DenseBackwardWeights<T>& layer) {
+  constexpr std::size_t kWidth = kGroups * kGroup<T>;
+  constexpr std::size_t kInputs = 16;  // summed apart at a time, where a sum is added to another
+  const std::size_t blocks = layer.nonzero_blocks;
+  if (layer.sums != Sums::add || blocks == 1) {
+    for (std::size_t i = 0; i < blocks; ++i) {
+      backward_block<T, kGroups>(layer, layer.nonzeros[i], layer.input_begin,
+                                 layer.input_end - layer.input_begin, layer.d_w,
+                                 i == 0 ? layer.sums : Sums::go_on);
+    }
+    return;
+  }
+  T apart[kInputs * kWidth];
+  for (std::size_t input = layer.input_begin; input < layer.input_end; input += kInputs) {
+    const std::size_t rest = layer.input_end - input;
+    const std::size_t inputs = rest < kInputs ? rest : kInputs;
+    for (std::size_t i = 0; i < blocks; ++i) {
+      backward_block<T, kGroups>(layer, layer.nonzeros[i], input, inputs, apart,
+                                 i == 0 ? Sums::replace : Sums::go_on);
+    }
+    T* const place = layer.d_w + (input - layer.input_begin) * kWidth;
+    for (std::size_t i = 0; i < inputs * kWidth; i += kGroup<T>) {
+      (Vec<T>::load(place + i) + Vec<T>::load(apart + i)).store(place + i);
     }
   }
 }
