@@ -91,12 +91,12 @@ inline double weight_sum(const double* weights, const Rows& rows) {
   return sum;
 }
 
-/// Distance between rows of a matrix of `columns` columns: whole groups, and no multiple of
-/// 2 KiB, at which the rows of a column would share a few sets of the cache.
+/// Distance between rows of a matrix of `columns` columns: whole groups, and no multiple of 512
+/// bytes, at which the rows of a column would share a few sets of the first cache.
 template <class T>
 constexpr std::size_t row_distance(std::size_t columns) {
   const std::size_t padded = kernels::padded<T>(columns);
-  return padded * sizeof(T) % 2048 == 0 ? padded + kernels::kGroup<T> : padded;
+  return padded * sizeof(T) % 512 == 0 ? padded + kernels::kGroup<T> : padded;
 }
 
 }  // namespace descend::engine

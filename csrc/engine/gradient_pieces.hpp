@@ -35,10 +35,13 @@ class GradientPieces {
  public:
   /// For at most `block_rows` rows and `workers` workers. Throws std::bad_alloc.
   GradientPieces(const ParameterLayout& layout, const LayerSharing<T>& sharing,
-                 const Propagation<T>& propagation, std::size_t block_rows, int workers);
+                 Propagation<T>& propagation, std::size_t block_rows, int workers);
 
   /// Only add_up() will be called: sum_own_rows() has nothing to do.
   void sum_parts_only() { row_sums_size_ = 0; }
+
+  /// How many blocks of so many rows the gradient of the first layer is a sum of.
+  std::size_t row_blocks(std::size_t rows) const;
 
   /// Behind the last rows, and before a barrier and the first piece: sums those of this worker.
   void sum_own_rows(const core::Worker& worker, const Minibatch& batch);
@@ -61,7 +64,9 @@ class GradientPieces {
 
   /// The same over some of the minibatch's rows, which are summed one after the other.
   void add_up(const Piece& piece, const Minibatch& batch, const core::Share& rows, T* gradient,
-              kernels::Sums sums, const Update<T>* read_next) const;
+              kernels::Sums sums) const {
+    add_up(piece, batch, rows, gradient, sums, nullptr, {nullptr, 0});
+  }
 
   /// Room of this worker for a piece's gradient.
   T* gradient_room(const core::Worker& worker) { return scratch(worker, 0); }
@@ -92,13 +97,19 @@ class GradientPieces {
   bool sums_row_blocks(std::size_t l, std::size_t rows) const;
   bool sums_own_rows(const core::Worker& worker, std::size_t rows) const;
   T* row_sums(std::size_t index, const Piece& piece);
+  void add_up(const Piece& piece, const Minibatch& batch, const core::Share& rows, T* gradient,
+              kernels::Sums sums, const Update<T>* read_next,
+              const typename Nonzeros<T>::Blocks& nonzeros) const;
+  void add_up_nonzeros(const core::Worker& worker, const Piece& piece, const Minibatch& batch,
+                       const core::Share& rows, T* gradient, kernels::Sums sums,
+                       const Update<T>* read_next);
   const T* add_up_blocks(const core::Worker& worker, const Piece& piece, const Minibatch& batch,
                          std::size_t first, std::size_t count, T* sum, T* other_half);
   T* scratch(const core::Worker& worker, std::size_t place);
 
   const ParameterLayout& layout_;
   const LayerSharing<T>& sharing_;
-  const Propagation<T>& propagation_;
+  Propagation<T>& propagation_;
   const kernels::Kernels<T>& kernels_;
   core::AlignedBuffer<T> pieces_;            // a few pieces a worker
   std::size_t row_sums_size_ = 0;            // of one worker
