@@ -34,8 +34,8 @@ examples:
   descend train data.csv --target y --epochs 500 --checkpoint run.ckpt
   descend resume run.ckpt                       after Ctrl-C, or a machine that went down
 
-The run goes on with the data file and the options that it was started with, from the last epoch
-that was finished, and ends in the same model, bit for bit, as if it had not been interrupted.
+The run goes on with the data file and the options that it was started with, from where it was saved
+last, and ends in the same model, bit for bit, as if it had not been interrupted.
 """
 
 _BATCH_SIZE_EXAMPLES = """\

@@ -96,7 +96,7 @@ def add_results(group: argparse._ArgumentGroup) -> None:
         "--checkpoint",
         type=Path,
         metavar="FILE",
-        help="save the run there after its epochs, at most once a second, for descend resume",
+        help="save the run there while it trains, at most once a second, for descend resume",
     )
 
 
