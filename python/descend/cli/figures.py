@@ -99,6 +99,7 @@ def _predictions(evaluation: Evaluation) -> Figure:
         axes.plot(ends, ends, color="0.6", linewidth=1)  # where they are equal
         axes.scatter(x[::every], y[::every], s=12, alpha=0.5, linewidths=0)
         axes.set_aspect("equal", adjustable="datalim")
+        axes.locator_params(nbins=5)
         label = _plain(_short(name))
         axes.set(xlabel=f"{label}, true", ylabel=f"{label}, predicted")
         axes.grid(alpha=0.3)
