@@ -207,6 +207,9 @@ std::optional<double> mean_loss(const NetworkSpec& spec, const ParameterLayout& 
                      }
                      arguments.losses = losses.data() + (rows.first - first);
                      kernels.loss[static_cast<int>(loss)](arguments);
+                     if (targets.are_labels()) {
+                       judge_labels(arguments.labels, rows.count, units, arguments.losses);
+                     }
                      for (std::size_t i = 0; outputs != nullptr && i < rows.count; ++i) {
                        std::copy_n(f.data + i * f.ld, units, outputs + rows[i] * units);
                      }
