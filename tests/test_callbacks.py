@@ -172,6 +172,60 @@ def test_an_exception_of_a_callback_is_the_callers(hook):
     assert run.epoch == epochs + 4
 
 
+def test_every_callback_is_closed_though_the_closing_of_one_fails():
+    class Fails(Recorder):
+        def close(self):
+            super().close()
+            raise LookupError(self.name)
+
+    log = []
+    with pytest.raises(LookupError, match="first"):
+        fit(trainer(), [Fails("first", None, log), Recorder("second ", None, log)])
+    assert sorted(call for call in log if "close" in call) == ["firstclose", "second close"]
+
+
+class Stateful(ds.Callback):
+    """Saves the trainer with a state of the test's choice, and keeps what it is given back."""
+
+    def __init__(self, path, state):
+        self.path, self.state, self.given = path, state, None
+
+    def on_epoch_end(self, trainer, report):
+        trainer.save(self.path)
+
+    def get_state(self):
+        return self.state
+
+    def set_state(self, state):
+        self.given = state
+
+
+def test_a_state_of_what_json_holds_and_of_arrays_comes_back(tmp_path):
+    array = np.arange(6.0).reshape(2, 3)
+    state = {"a": [1, 2.5, None, True, "ä", {"b": array}], "__array__": 3, "c": 10**40}
+    fit(trainer(), [Stateful(tmp_path / "run", state)], epochs=2)
+    again = Stateful(tmp_path / "run", {})
+    fit(ds.Trainer.load(tmp_path / "run"), [again], epochs=1)
+    assert repr(again.given) == repr(state)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ({1: 2}, r"keys \[1\]"),
+        ({"a": {"b": 1, None: 2}}, "keys"),
+        ({"a": {"__array__": "0"}}, "stands for an array"),
+        ({"a": b"bytes"}, "bytes, which JSON has not"),
+        ({"a": np.arange(3)}, "int64"),
+    ],
+    ids=str,
+)
+def test_a_state_that_would_not_come_back_as_it_is_is_refused(tmp_path, state, said):
+    with pytest.raises(TypeError, match=rf"Trainer\.save: the state of .*Stateful .*{said}"):
+        fit(trainer(), [Stateful(tmp_path / "run", state)])
+    assert not (tmp_path / "run").exists()
+
+
 def test_data_that_do_not_fit_are_refused_before_any_callback():
     recorder = Recorder()
     with pytest.raises(ValueError, match=r"Trainer.fit: X"):

@@ -62,6 +62,12 @@ void clear_type_error() {
   PyErr_Clear();
 }
 
+// An integer as a message says it: Python refuses to spell thousands of digits.
+std::string spelt(const py::int_& integer) {
+  const auto bits = integer.attr("bit_length")().cast<std::size_t>();
+  return bits > 128 ? text("an integer of ", bits, " bits") : py::str(integer).cast<std::string>();
+}
+
 // A C-ordered copy that holds every value: float32 where that is exact, float64 otherwise.
 py::array float_copy(const py::array& array) {
   const char kind = array.dtype().kind();
@@ -276,14 +282,13 @@ std::uint64_t integer_argument(const char* where, const char* what, py::handle v
     throw py::type_error(text(where, ": ", what, " must be ", expected(false), ", got ",
                               py::repr(value).cast<std::string>(), "."));
   }
-  const py::object index = py::reinterpret_steal<py::object>(number);
+  const auto index = py::reinterpret_steal<py::int_>(number);
   const unsigned long long converted = PyLong_AsUnsignedLongLong(index.ptr());
   const bool overflow = PyErr_Occurred() != nullptr;
   if (overflow) PyErr_Clear();
   if (overflow || converted < lowest || converted > highest) {
     const bool too_large = index > py::int_(0);
-    throw invalid(where, ": ", what, " must be ", expected(too_large), ", got ",
-                  py::str(index).cast<std::string>(), ".");
+    throw invalid(where, ": ", what, " must be ", expected(too_large), ", got ", spelt(index), ".");
   }
   return converted;
 }
@@ -325,6 +330,10 @@ bool flag_argument(const char* where, const char* what, py::handle value) {
 double number_argument(const char* where, const char* what, py::handle value) {
   const double number = PyFloat_AsDouble(value.ptr());
   if (PyErr_Occurred() != nullptr) {
+    if (PyErr_ExceptionMatches(PyExc_OverflowError) != 0) {
+      PyErr_Clear();
+      throw invalid(where, ": ", what, " is beyond the range of floating point numbers.");
+    }
     clear_type_error();
     throw py::type_error(text(where, ": ", what, " must be a real number, got ",
                               py::repr(value).cast<std::string>(), "."));

@@ -89,6 +89,8 @@ class Parameters {
   py::object popped(const char* name) {
     return left_.contains(name) ? left_.attr("pop")(name) : py::none();
   }
+  /// What messages about the parameters to come begin with.
+  void name_call(std::string where) { where_ = std::move(where); }
   void check_all_taken() const {
     for (const auto& item : left_) {
       throw py::type_error(
@@ -126,8 +128,10 @@ LearningRate make(py::handle kind_value, const py::dict& given) {
   std::uint64_t warm_up_steps = 0;
   double warm_up_start = 0.0;
   bool per_epoch = false;
+  parameters.name_call("schedules.warm_up");
   parameters.take("warm_up_steps", warm_up_steps);
   parameters.take("warm_up_start", warm_up_start);
+  parameters.name_call(where);
   parameters.take("per_epoch", per_epoch);
   parameters.check_all_taken();
   if (warm_up_steps > 0) found = found->warmed_up(warm_up_steps, warm_up_start);

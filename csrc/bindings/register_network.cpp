@@ -78,9 +78,21 @@ void place_parameters(const char* where, const std::string& what, py::handle val
   target[py::ellipsis()] = given;
 }
 
+// What is iterated over; TypeError where nothing is.
+py::list items(const char* where, py::handle given) {
+  if (PyObject* const list = PySequence_List(given.ptr())) {
+    return py::reinterpret_steal<py::list>(list);
+  }
+  if (PyErr_ExceptionMatches(PyExc_TypeError) == 0) throw py::error_already_set();
+  PyErr_Clear();
+  throw py::type_error(text(where, ": parameters must be a list of pairs (weights, bias), got ",
+                            py::repr(given).cast<std::string>(), "."));
+}
+
 // A parameter list as one flat array of `dtype`.
 py::array flat_parameters(const char* where, const std::vector<LayerShape>& shapes, DType dtype,
-                          const py::sequence& layers) {
+                          py::handle given) {
+  const py::list layers = items(where, given);
   const LayerShape& last = shapes.back();
   py::array flat = new_array(dtype, {static_cast<py::ssize_t>(last.bias_offset + last.units)});
   if (layers.size() != shapes.size()) {
@@ -102,7 +114,7 @@ py::array flat_parameters(const char* where, const std::vector<LayerShape>& shap
 
 Network make_network(py::handle inputs, const py::sequence& layers, py::handle init,
                      py::handle seed, py::handle dtype, py::handle input_dropout,
-                     const std::optional<py::sequence>& parameters) {
+                     py::handle parameters) {
   constexpr const char* kWhere = "Network";
   NetworkSpec spec;
   spec.inputs = integer_argument(kWhere, "inputs", inputs, 1, kAnySize);
@@ -113,8 +125,8 @@ Network make_network(py::handle inputs, const py::sequence& layers, py::handle i
   spec.input_dropout = number_argument(kWhere, "input dropout", input_dropout);
   const std::uint64_t seed_value = integer_argument(kWhere, "seed", seed, 0, kAnySeed);
   try {
-    if (parameters && !spec.layers.empty()) {
-      const py::array flat = flat_parameters(kWhere, layer_shapes(spec), spec.dtype, *parameters);
+    if (!parameters.is_none() && !spec.layers.empty()) {
+      const py::array flat = flat_parameters(kWhere, layer_shapes(spec), spec.dtype, parameters);
       const ConstVectorView view(flat.data(), spec.dtype, static_cast<std::size_t>(flat.size()));
       const py::gil_scoped_release release;
       return Network(spec, view, seed_value);
@@ -179,7 +191,7 @@ py::list parameters(const Network& network) {
   return layer_arrays(network.layer_shapes(), flat);
 }
 
-void set_parameters(Network& network, const py::sequence& layers) {
+void set_parameters(Network& network, py::handle layers) {
   const py::array flat = flat_parameters("Network.set_parameters", network.layer_shapes(),
                                          network.spec().dtype, layers);
   const ConstVectorView view(flat.data(), network.spec().dtype, network.parameter_count());

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "core/float_environment.hpp"
 #include "descend/input_view.hpp"
@@ -62,10 +63,26 @@ Matrix<T> rows_of(const kernels::Kernels<T>& kernels, const InputView& source, c
   return {buffer, ld_buffer};
 }
 
-/// The class indices of `rows` into `labels`.
+/// The class indices of `rows` into `labels`, -1 for what is none of 32 bits.
 inline void gather_labels(const LabelView& source, const Rows& rows, std::int32_t* labels) {
   for (std::size_t i = 0; i < rows.count; ++i) {
-    labels[i] = static_cast<std::int32_t>(source[rows[i]]);
+    const std::int64_t label = source[rows[i]];
+    const auto narrow = static_cast<std::int32_t>(label);
+    labels[i] = narrow == label ? narrow : -1;
+  }
+}
+
+/// Whether a label is one of so many classes. Those that passed the checks are, unless the caller
+/// has changed them since, in a callback or another thread.
+inline bool is_class(std::int64_t label, std::size_t classes) {
+  return label >= 0 && static_cast<std::uint64_t>(label) < classes;
+}
+
+/// NaN for the losses of rows whose label is no class, so that no step is taken from them.
+template <class T>
+void judge_labels(const std::int32_t* labels, std::size_t rows, std::size_t classes, T* losses) {
+  for (std::size_t i = 0; i < rows; ++i) {
+    if (!is_class(labels[i], classes)) losses[i] = std::numeric_limits<T>::quiet_NaN();
   }
 }
 

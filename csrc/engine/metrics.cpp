@@ -53,8 +53,11 @@ struct Row {
   }
 };
 
+// A label is none of the classes: the caller has changed it since the checks.
+struct NoClass {};
+
 // Calls visit(row) for each row of some weight, in their order, until it says false. Throws
-// core::Interrupted.
+// core::Interrupted and NoClass.
 template <class Visit>
 void for_each_row(const Measured& measured, const Visit& visit) {
   const std::size_t outputs = measured.outputs.columns();
@@ -81,6 +84,7 @@ void for_each_row(const Measured& measured, const Visit& visit) {
       const bool labels = targets.are_labels();
       const Row row{weight, f.data() + i * ld, labels ? nullptr : y.data() + i * ld,
                     labels ? targets.labels()[rows[i]] : -1};
+      if (labels && !is_class(row.label, outputs)) throw NoClass();
       if (!visit(row)) return;
     }
   }
@@ -394,13 +398,15 @@ void check_metric(const char* where, const Metric& metric, Loss loss, std::size_
   }
 }
 
-double measure(const Metric& metric, const Measured& measured) {
+double measure(const Metric& metric, const Measured& measured) try {
   const core::KeepSubnormals keep;
   using Function = double (*)(const Measured&, std::size_t k);
 #define DESCEND_ROW(name, of) metrics::name,
   constexpr Function kFunctions[] = {DESCEND_METRICS(DESCEND_ROW)};
 #undef DESCEND_ROW
   return kFunctions[static_cast<std::size_t>(metric.kind)](measured, metric.k);
+} catch (const NoClass&) {
+  return kUndefined;
 }
 
 }  // namespace descend::engine

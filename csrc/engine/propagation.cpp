@@ -173,7 +173,7 @@ void Propagation<T>::smooth_targets(const Minibatch& batch, const Rows& rows,
     T* const row = y + i * ld_y_;
     if (labels != nullptr) {
       std::fill_n(row, outputs, T{0});
-      row[labels[i]] = T{1};
+      if (is_class(labels[i], outputs)) row[labels[i]] = T{1};
     }
     for (std::size_t j = 0; j < outputs; ++j) row[j] = kept * row[j] + rest;
   }
@@ -230,6 +230,9 @@ void Propagation<T>::loss(const core::Share& share, const Minibatch& batch) {
   arguments.padded = true;
   arguments.losses = losses_.data() + share.begin;
   kernels_.loss[static_cast<int>(loss_)](arguments);
+  if (targets.are_labels()) {
+    judge_labels(labels_.data() + share.begin, rows.count, arguments.outputs, arguments.losses);
+  }
   const std::size_t last = layers_.size() - 1;
   if (const T* source = slope_source(last, share.begin)) {
     kernels_.activation_backward[static_cast<int>(spec_.layers[last].activation)](

@@ -6,13 +6,14 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from descend import _core
+from descend.iterables import listed
 from descend.network import Network
 from descend.stop import Stop
 from descend.trainer import Trainer
@@ -238,7 +239,7 @@ def batch_size_report(
     if not isinstance(trainer, Trainer):
         raise TypeError(f"batch_size_report: trainer must be a descend.Trainer, got {trainer!r}.")
     _check_number("epochs", epochs, 0, Integral)
-    _check_number("seconds", seconds, 0.0, int | float)
+    _check_number("seconds", seconds, 0.0, Real)
     try:
         noise = _noise(trainer, X, y, sample_weight)
     except (TypeError, ValueError) as error:
@@ -255,11 +256,12 @@ def batch_size_report(
 _Data = tuple[Any, Any, Any]
 
 
-def _check_number(name: str, value: object, lowest: float, kind: Any) -> None:
-    if not isinstance(value, kind) or isinstance(value, bool) or not lowest <= value:
-        raise ValueError(
-            f"batch_size_report: {name} must be a number of at least {lowest}, got {value!r}."
-        )
+def _check_number(name: str, value: Any, lowest: float, kind: Any) -> None:
+    expected = f"batch_size_report: {name} must be a number of at least {lowest}"
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(f"{expected}, got {value!r}.")
+    if not lowest <= value < float("inf"):
+        raise ValueError(f"{expected}, got {value!r}.")
 
 
 def _some_rows(rows: int, X: Any, y: ArrayLike, sample_weight: ArrayLike | None) -> _Data:
@@ -275,7 +277,7 @@ def _some_rows(rows: int, X: Any, y: ArrayLike, sample_weight: ArrayLike | None)
 def _sizes(sizes: Iterable[int] | None, rows: int) -> list[int]:
     if sizes is None:
         return [2**power for power in range(rows.bit_length())]
-    chosen = list(sizes)
+    chosen: list[int] = listed("batch_size_report", "sizes", "an iterable of whole numbers", sizes)
     for size in chosen:
         if not isinstance(size, Integral) or isinstance(size, bool):
             raise TypeError(f"batch_size_report: sizes must be whole numbers, got {size!r}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import shlex
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
@@ -80,7 +81,7 @@ def page(
     parts = [
         f'<p class="muted">{escape(_task(model))}</p>',
         _heading(f"Result on {rows}"),
-        _metrics(evaluation),
+        _metrics(model, evaluation),
         _figures(drawn),
         _classes(evaluation),
         _facts("Data", data),
@@ -101,7 +102,7 @@ def _task(model: Model) -> str:
 def _use(model: Model, file: Path) -> str:
     ending = "npz" if isinstance(model.preparation, MatrixPreparation) else "csv"
     return (
-        f"$ descend predict {file} new_data.{ending} -o predictions.csv\n\n"
+        f"$ descend predict {shlex.quote(str(file))} new_data.{ending} -o predictions.csv\n\n"
         ">>> from descend.cli import Model\n"
         f">>> model = Model.load({str(file)!r})\n"
         f'>>> model.predict("new_data.{ending}")\n'
@@ -123,9 +124,10 @@ def _heading(text: str) -> str:
     return f"<h2>{escape(text)}</h2>"
 
 
-def _metrics(evaluation: Evaluation) -> str:
+def _metrics(model: Model, evaluation: Evaluation) -> str:
+    words = {"r2": "R²", "loss": "loss (standardised)" if model.target_scaling else "loss"}
     items = [
-        f"<li>{escape(name.replace('_', ' '))} <b>{_number(value)}</b></li>"
+        f"<li>{escape(words.get(name, name.replace('_', ' ')))} <b>{_number(value)}</b></li>"
         for name, value in evaluation.metrics.items()
     ]
     return f'<ul class="numbers">{"".join(items)}</ul>'
