@@ -57,7 +57,7 @@ class ForwardPass {
   /// The last layer's a (rows.count, outputs), in one of the `buffers`. `goes_on` is asked after
   /// each layer; null where it says no. Zeros are not looked for where `words` is null.
   template <class GoesOn>
-  Matrix<T> run(const ConstMatrixView& inputs, const Rows& rows, T* const (&buffers)[2],
+  Matrix<T> run(const InputView& inputs, const Rows& rows, T* const (&buffers)[2],
                 std::uint64_t* words, const GoesOn& goes_on) const {
     Matrix<T> x = rows_of(kernels_, inputs, rows, buffers[1], ld_);
     for (std::size_t l = 0; l < layout_.layers.size(); ++l) {
@@ -112,7 +112,7 @@ int forward_workers(std::size_t rows, const ParameterLayout& layout, int threads
 // where it says yes.
 template <class T, class Visit>
 bool for_each_block(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
-                    const ConstMatrixView& inputs, const Rows& all, int workers,
+                    const InputView& inputs, const Rows& all, int workers,
                     const std::function<bool()>& interrupted, const Visit& visit) {
   const ForwardPass<T> pass(spec, layout, theta);
   const std::size_t block_rows = std::min(all.count, kRowsTogether);
@@ -152,7 +152,7 @@ bool for_each_block(const NetworkSpec& spec, const ParameterLayout& layout, cons
 
 template <class T>
 bool predict(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
-             const ConstMatrixView& inputs, const MatrixView& outputs, int threads,
+             const InputView& inputs, const MatrixView& outputs, int threads,
              const std::function<bool()>& interrupted) {
   T* const out = static_cast<T*>(outputs.data());
   const std::size_t rows = inputs.rows();
@@ -222,10 +222,10 @@ std::optional<double> mean_loss(const NetworkSpec& spec, const ParameterLayout& 
 }
 
 template bool predict<float>(const NetworkSpec&, const ParameterLayout&, const float*,
-                             const ConstMatrixView&, const MatrixView&, int,
+                             const InputView&, const MatrixView&, int,
                              const std::function<bool()>&);
 template bool predict<double>(const NetworkSpec&, const ParameterLayout&, const double*,
-                              const ConstMatrixView&, const MatrixView&, int,
+                              const InputView&, const MatrixView&, int,
                               const std::function<bool()>&);
 template std::optional<double> mean_loss<float>(const NetworkSpec&, const ParameterLayout&,
                                                 const float*, const Examples&, Loss, float*, int,
