@@ -40,6 +40,7 @@ def test_bits_are_those_of_products_with_the_zeros(dtype, inputs, units, rows, s
     expected_J, d_outputs = ds.ops.loss("squared_error", outputs, y)
     _, d_w, d_b = ds.ops.dense_backward(d_outputs, X, w, outputs, "identity")
     assert expected_J == J
+    assert same_bits(network.predict(X, threads=threads), outputs)
     assert same_bits(gradient, (d_w, d_b))
 
 

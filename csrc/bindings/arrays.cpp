@@ -123,6 +123,11 @@ Held<Targets> labels_of(const char* where, py::array array) {
                            static_cast<std::size_t>(array.shape(0)))};
 }
 
+bool is_plain_array(py::handle value) {
+  return py::type::handle_of(value).is(
+      py::handle(reinterpret_cast<PyObject*>(py::detail::npy_api::get().PyArray_Type_)));
+}
+
 // Whether Python makes an array of it column by column, or by a protocol that NumPy does not ask
 // for.
 bool is_of_columns(py::handle value) {
@@ -135,6 +140,10 @@ bool is_of_columns(py::handle value) {
 py::array converted(const char* where, const char* what, py::handle value) {
   if (value.is_none()) {
     throw py::type_error(text(where, ": ", what, " is None, expected an array of real numbers."));
+  }
+  if (is_sparse(value)) {
+    throw py::type_error(text(where, ": ", what, " is a ", type_name(value), ", and sparse, but ",
+                              "only X may be that; give ", what, ".toarray()."));
   }
   if (is_of_columns(value)) {
     return py::module_::import("descend.tables").attr("as_array")(where, what, value);
@@ -156,15 +165,21 @@ py::array converted(const char* where, const char* what, py::handle value) {
 
 }  // namespace
 
+bool is_sparse(py::handle value) {
+  if (is_plain_array(value)) return false;
+  const py::object convert = py::getattr(value, "tocsr", py::none());
+  const py::object format = py::getattr(value, "format", py::none());
+  return PyCallable_Check(convert.ptr()) != 0 ||
+         (py::isinstance<py::str>(format) && format.equal(py::str("csr")));
+}
+
 std::string type_name(py::handle value) {
   return py::type::of(value).attr("__name__").cast<std::string>();
 }
 
 py::array real_array(const char* where, const char* what, py::handle value) {
-  const bool is_plain_array = py::type::handle_of(value).is(
-      py::handle(reinterpret_cast<PyObject*>(py::detail::npy_api::get().PyArray_Type_)));
-  const py::array array =
-      is_plain_array ? py::reinterpret_borrow<py::array>(value) : converted(where, what, value);
+  const py::array array = is_plain_array(value) ? py::reinterpret_borrow<py::array>(value)
+                                                : converted(where, what, value);
   const char kind = array.dtype().kind();
   if (kind != 'f' && kind != 'i' && kind != 'u' && kind != 'b') {
     throw py::type_error(text(where, ": ", what, " has dtype ",

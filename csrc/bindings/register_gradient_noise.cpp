@@ -7,6 +7,7 @@
 #include "bindings/arrays.hpp"
 #include "bindings/class_weights.hpp"
 #include "bindings/initialised.hpp"
+#include "bindings/inputs.hpp"
 #include "bindings/interrupts.hpp"
 #include "bindings/register.hpp"
 #include "core/checks.hpp"
@@ -43,7 +44,7 @@ GradientNoise measure(py::handle network, py::handle inputs, py::handle targets,
   const auto& core_network = network.cast<const Network&>();
   const std::string loss_name = name_argument(kWhere, "loss", loss_value);
   const Loss loss = prefixed(kWhere, [&] { return parse_loss(loss_name); });
-  const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
+  const auto x = inputs_argument(kWhere, inputs);
   const auto y = targets_argument(kWhere, loss, core_network.outputs(), targets);
   const auto weights = weights_argument(kWhere, sample_weight);
   std::vector<std::size_t> indices;

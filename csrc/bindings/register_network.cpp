@@ -10,6 +10,7 @@
 #include "bindings/arrays.hpp"
 #include "bindings/gil.hpp"
 #include "bindings/initialised.hpp"
+#include "bindings/inputs.hpp"
 #include "bindings/interrupts.hpp"
 #include "bindings/register.hpp"
 #include "core/checks.hpp"
@@ -151,7 +152,7 @@ VectorView view_of(const Network& network, py::array& flat) {
 
 py::array predict(const Network& network, py::handle inputs, py::handle threads) {
   constexpr const char* kWhere = "Network.predict";
-  const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
+  const auto x = inputs_argument(kWhere, inputs);
   const int thread_count = threads_argument(kWhere, threads);
   const DType dtype = network.spec().dtype;
   py::array outputs = new_array(dtype, {static_cast<py::ssize_t>(x.view.rows()),
@@ -167,7 +168,7 @@ py::tuple loss_and_gradient(const Network& network, py::handle inputs, py::handl
   constexpr const char* kWhere = "Network.loss_and_gradient";
   const std::string loss_name = name_argument(kWhere, "loss", loss_value);
   const Loss loss = prefixed(kWhere, [&] { return parse_loss(loss_name); });
-  const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
+  const auto x = inputs_argument(kWhere, inputs);
   const auto y = targets_argument(kWhere, loss, network.outputs(), targets);
   const auto weights = weights_argument(kWhere, sample_weight);
   const int thread_count = threads_argument(kWhere, threads);
@@ -237,10 +238,10 @@ void register_network(py::module_& module) {
 
 Parameters
 ----------
-X : array_like of shape (rows, inputs)
+X : array_like or sparse matrix of shape (rows, inputs)
     Real, finite numbers of any type, or a data frame of them; never modified. Contiguous rows are
     read where they stand, and converted to the network's dtype as they are needed; others are
-    copied once.
+    copied once. Rows of a sparse matrix are made dense as they are needed, as for ``Trainer.fit``.
 threads : int, optional
     How many threads to use; by default as many as the work is worth.
 

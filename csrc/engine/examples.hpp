@@ -6,30 +6,19 @@
 #include <limits>
 
 #include "core/float_environment.hpp"
+#include "descend/input_view.hpp"
 #include "descend/matrix_view.hpp"
+#include "engine/csr_rows.hpp"
+#include "engine/rows.hpp"
 #include "kernels/kernel_table.hpp"
 
 namespace descend::engine {
 
 /// A data set: inputs (rows, inputs), targets of as many rows, and a weight a row or none.
 struct Examples {
-  ConstMatrixView inputs;
+  InputView inputs;
   Targets targets;
   const double* weights = nullptr;
-};
-
-/// `count` of its rows: row i is order[first + i], or first + i where order is null.
-struct Rows {
-  const std::size_t* order;
-  std::size_t first;
-  std::size_t count;
-
-  std::size_t operator[](std::size_t i) const {
-    return order == nullptr ? first + i : order[first + i];
-  }
-  Rows part(std::size_t begin, std::size_t end) const {
-    return {order, first + begin, end - begin};
-  }
 };
 
 /// A matrix of the arithmetic's type: rows `ld` elements apart.
@@ -44,6 +33,11 @@ template <class T>
 bool readable_in_place(const ConstMatrixView& source, const Rows& rows) {
   return rows.order == nullptr && source.element_type() == element_type_of<T>();
 }
+/// Sparse rows cannot.
+template <class T>
+bool readable_in_place(const InputView& source, const Rows& rows) {
+  return !source.is_sparse() && readable_in_place<T>(source.dense(), rows);
+}
 
 /// `rows` of `source` as T: in place where they are adjacent rows of T, else gathered and converted
 /// into `buffer`, whose padded rows are ld_buffer apart. The numbers are those of a conversion in
@@ -57,6 +51,15 @@ Matrix<T> rows_of(const kernels::Kernels<T>& kernels, const ConstMatrixView& sou
   const core::KeepSubnormals keep;
   kernels.gather_rows({rows.count, source.columns(), source.data(), source.element_type(),
                        source.row_stride(), rows.order, rows.first, buffer, ld_buffer});
+  return {buffer, ld_buffer};
+}
+/// The same of dense rows, or of sparse ones, which are always gathered.
+template <class T>
+Matrix<T> rows_of(const kernels::Kernels<T>& kernels, const InputView& source, const Rows& rows,
+                  T* buffer, std::size_t ld_buffer) {
+  if (!source.is_sparse()) return rows_of(kernels, source.dense(), rows, buffer, ld_buffer);
+  const core::KeepSubnormals keep;
+  gather_csr_rows(kernels, source.sparse(), rows, buffer, ld_buffer);
   return {buffer, ld_buffer};
 }
 

@@ -7,31 +7,23 @@
 
 namespace descend::engine {
 
-namespace {
-
-// Of fewer inputs or units, finding the zeros may take as long as the products do.
-constexpr std::size_t kLeastInputs = 128;
-constexpr std::size_t kLeastUnits = 16;
-
-// A row of which more than this part is not 0 counts as one without zeros. Where 0.2 of the inputs
-// are not 0, a step of 784-128-64-10 takes half the time, where 0.4 are 10 to 20 % less, and with
-// 0.7 it would take longer. Units of less than a panel gain less.
+// A row of which more than a part is not 0 counts as one without zeros. Where 0.2 of the inputs are
+// not 0, a step of 784-128-64-10 takes half the time, where 0.4 are 10 to 20 % less, and with 0.7
+// it would take longer. Units of less than a panel gain less; of fewer inputs or units, finding the
+// zeros may take as long as the products do.
 template <class T>
-double most_nonzeros(std::size_t units) {
-  return units >= kernels::kPanel<T> ? 0.4 : 0.1;
+std::size_t most_nonzeros(const LayerLayout& layer) {
+  if (layer.inputs < 128 || layer.units < 16) return 0;
+  const double part = layer.units >= kernels::kPanel<T> ? 0.4 : 0.1;
+  return static_cast<std::size_t>(part * static_cast<double>(layer.inputs));
 }
-
-}  // namespace
 
 template <class T>
 Nonzeros<T>::Nonzeros(const LayerLayout& first, std::size_t block_rows, int workers)
     : kernels_(kernels::kernels_of<T>(kernels::kernel_table())),
       inputs_(first.inputs),
-      most_(static_cast<std::size_t>(most_nonzeros<T>(first.units) *
-                                     static_cast<double>(first.inputs))),
-      words_(first.inputs >= kLeastInputs && first.units >= kLeastUnits
-                 ? (first.inputs + kernels::kNonzeroBits - 1) / kernels::kNonzeroBits
-                 : 0) {
+      most_(most_nonzeros<T>(first)),
+      words_(nonzero_words(first.inputs)) {
   if (!is_worthwhile()) return;
   // A part has 128 rows a worker at least, but for the last one.
   const auto count = static_cast<std::size_t>(workers);
@@ -118,6 +110,8 @@ typename Nonzeros<T>::Blocks Nonzeros<T>::blocks(const core::Worker& worker,
   return {any ? own.blocks.data() + first : nullptr, end - first};
 }
 
+template std::size_t most_nonzeros<float>(const LayerLayout&);
+template std::size_t most_nonzeros<double>(const LayerLayout&);
 template class Nonzeros<float>;
 template class Nonzeros<double>;
 

@@ -16,6 +16,16 @@
 
 namespace descend::engine {
 
+/// How many of a row's elements may not be 0 for it to count as one with zeros, where it is an
+/// input of `layer`; 0: none does.
+template <class T>
+std::size_t most_nonzeros(const LayerLayout& layer);
+
+/// Words of a row of `columns` columns, as FindNonzeros has them.
+inline std::size_t nonzero_words(std::size_t columns) {
+  return (columns + kernels::kNonzeroBits - 1) / kernels::kNonzeroBits;
+}
+
 template <class T>
 class Nonzeros {
  public:
@@ -53,13 +63,13 @@ class Nonzeros {
     std::vector<kernels::NonzeroBlock> blocks;
   };
 
-  bool is_worthwhile() const { return words_ > 0; }
+  bool is_worthwhile() const { return most_ > 0; }
   static std::size_t block_at(const Own& own, std::size_t row);
 
   const kernels::Kernels<T>& kernels_;
   std::size_t inputs_;
-  std::size_t most_;   // not 0 in a row with zeros
-  std::size_t words_;  // of a row; 0: zeros are not looked for
+  std::size_t most_;   // not 0 in a row with zeros; 0: zeros are not looked for
+  std::size_t words_;  // of a row
   std::vector<Own> own_;
   std::vector<unsigned char> have_zeros_;          // a block each
   core::AlignedBuffer<std::uint64_t> of_rows_;     // as FindNonzeros has them, of all rows

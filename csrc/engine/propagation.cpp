@@ -58,9 +58,10 @@ Matrix<T> Propagation<T>::input_of(std::size_t l, const Minibatch& batch) const 
     const Layer& below = layers_[l - 1];
     return {drops_outputs(below, batch) ? below.dropped.data() : below.a.data(), below.ld};
   }
-  const ConstMatrixView& inputs = batch.examples.inputs;
+  const InputView& inputs = batch.examples.inputs;
   if (!drops_inputs(batch) && readable_in_place<T>(inputs, batch.rows)) {
-    return {static_cast<const T*>(inputs.row(batch.rows.first)), inputs.row_stride()};
+    const ConstMatrixView& dense = inputs.dense();
+    return {static_cast<const T*>(dense.row(batch.rows.first)), dense.row_stride()};
   }
   return {x_.data(), ld_x_};
 }

@@ -46,7 +46,7 @@ struct FindNonzeros {
   const T* x;
   std::size_t ld_x;
   std::uint64_t* of_rows;     ///< (rows, columns / kNonzeroBits, rounded up): a bit a column
-  std::uint64_t* of_columns;  ///< (columns): a bit a row
+  std::uint64_t* of_columns;  ///< (columns): a bit a row; null: not asked for
 };
 
 /// Those of a few rows; of_columns is null where no row counts as having zeros.

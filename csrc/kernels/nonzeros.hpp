@@ -58,9 +58,11 @@ bool find_nonzeros(const FindNonzeros<T>& find) {
     const T* const x = find.x + row * find.ld_x;
     std::uint64_t* const of_row = find.of_rows + row * words;
     if (find_in_row(find, x, of_row)) {
-      for (std::size_t i = 0; !have_zeros && i < find.columns; ++i) find.of_columns[i] = 0;
+      if (find.of_columns != nullptr) {
+        for (std::size_t i = 0; !have_zeros && i < find.columns; ++i) find.of_columns[i] = 0;
+        add_row(find.columns, x, bit, find.of_columns);
+      }
       have_zeros = true;
-      add_row(find.columns, x, bit, find.of_columns);
     } else {
       dense_rows |= bit;
       for (std::size_t word = 0; word < words; ++word) of_row[word] = ~std::uint64_t{0};
@@ -68,8 +70,8 @@ bool find_nonzeros(const FindNonzeros<T>& find) {
       if (rest != 0) of_row[words - 1] >>= kNonzeroBits - rest;
     }
   }
-  for (std::size_t i = 0; have_zeros && dense_rows != 0 && i < find.columns; ++i) {
-    find.of_columns[i] |= dense_rows;
+  if (have_zeros && dense_rows != 0 && find.of_columns != nullptr) {
+    for (std::size_t i = 0; i < find.columns; ++i) find.of_columns[i] |= dense_rows;
   }
   return have_zeros;
 }

@@ -162,7 +162,7 @@ Interval NoiseEstimate::noise_scale_interval(double level) const {
   return {std::max(0.0, (b - root) / a), (b + root) / a};
 }
 
-GradientNoise gradient_noise(const Network& network, ConstMatrixView inputs, const Targets& targets,
+GradientNoise gradient_noise(const Network& network, InputView inputs, const Targets& targets,
                              Loss loss, const GradientNoiseOptions& options) {
   core::check_threads(kWhere, options.threads);
   const network::State& state = *network.state_;

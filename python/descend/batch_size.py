@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
 
+    from descend.sparse import SparseMatrix
+
 __all__ = ["BatchSizeReport", "BatchSizeRow", "batch_size_report"]
 
 # So many rows of the data are timed, and looked ahead on, at most: speed depends on no more.
@@ -181,7 +183,7 @@ class BatchSizeReport:
 
 def batch_size_report(
     trainer: Trainer,
-    X: ArrayLike,
+    X: ArrayLike | SparseMatrix,
     y: ArrayLike,
     sizes: Iterable[int] | None = None,
     *,
@@ -262,12 +264,14 @@ def _check_number(name: str, value: Any, lowest: float, kind: Any) -> None:
         raise ValueError(f"{expected}, got {value!r}.")
 
 
-def _some_rows(rows: int, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> _Data:
+def _some_rows(rows: int, X: Any, y: ArrayLike, sample_weight: ArrayLike | None) -> _Data:
     if rows <= _MOST_ROWS:
         return X, y, sample_weight
     drawn = np.sort(np.random.default_rng(0).choice(rows, _MOST_ROWS, replace=False))
     weights = None if sample_weight is None else np.asarray(sample_weight)[drawn]
-    return np.asarray(X)[drawn], np.asarray(y)[drawn], weights
+    # A sparse matrix is no array, but has rows too.
+    rows_of_X = X.tocsr() if hasattr(X, "tocsr") else np.asarray(X)
+    return rows_of_X[drawn], np.asarray(y)[drawn], weights
 
 
 def _sizes(sizes: Iterable[int] | None, rows: int) -> list[int]:
@@ -297,7 +301,7 @@ def _copy(trainer: Trainer, batch_size: int) -> Trainer:
 
 def _noise(
     trainer: Trainer,
-    X: ArrayLike,
+    X: ArrayLike | SparseMatrix,
     y: ArrayLike,
     sample_weight: ArrayLike | None,
     order: ArrayLike | None = None,

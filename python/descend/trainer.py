@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from descend.callbacks import Callback
+    from descend.sparse import SparseMatrix
 
     #: A metric of the caller's own, of raw outputs and targets.
     Metric = Callable[[NDArray[Any], NDArray[Any]], float]
@@ -277,12 +278,12 @@ class Trainer(_core.Trainer):
 
     def fit(
         self,
-        X: ArrayLike | Batches,
+        X: ArrayLike | SparseMatrix | Batches,
         y: ArrayLike | None = None,
         epochs: int = 1,
         *,
         sample_weight: ArrayLike | None = None,
-        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        validation_data: tuple[ArrayLike | SparseMatrix, ArrayLike] | None = None,
         metrics: Sequence[str | Metric] | None = None,
         stop: Stop | None = None,
         progress: bool | Progress | None = None,
@@ -302,12 +303,17 @@ class Trainer(_core.Trainer):
 
         Parameters
         ----------
-        X : array_like of shape (n_rows, n_inputs)
+        X : array_like or sparse matrix of shape (n_rows, n_inputs)
             Real, finite numbers of any type, in memory or a ``numpy.memmap``; never modified.
             Contiguous rows are read where they stand, and converted to the network's dtype
             as they are needed. Arrays of Fortran order or with columns apart, of another byte
             order, or of long double are copied once, as are most data frames; those of pandas,
             polars and pyarrow are taken here and for every other array.
+
+            A sparse matrix of ``scipy.sparse`` gives the results of its dense copy, bit for bit,
+            but that copy is never made: the rows of one minibatch alone stand densely. CSR is read
+            where it stands, and may not have two elements in one place (``X.sum_duplicates()`` adds
+            them up); other formats become CSR once.
 
             Without ``y``: minibatches, an iterable of ``(X, y)`` or ``(X, y, sample_weight)``, such
             as a list or a data loader, or a function that returns one. Each epoch iterates anew, so
@@ -440,8 +446,8 @@ def _at_work(trainer: Trainer, calls: Calls | None) -> Iterator[None]:
 
 
 def _pair(
-    validation_data: tuple[ArrayLike, ArrayLike] | None,
-) -> tuple[ArrayLike | None, ArrayLike | None]:
+    validation_data: tuple[ArrayLike | SparseMatrix, ArrayLike] | None,
+) -> tuple[ArrayLike | SparseMatrix | None, ArrayLike | None]:
     if validation_data is None:
         return None, None
     if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:

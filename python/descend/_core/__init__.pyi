@@ -826,10 +826,10 @@ class Network:
         
         Parameters
         ----------
-        X : array_like of shape (rows, inputs)
+        X : array_like or sparse matrix of shape (rows, inputs)
             Real, finite numbers of any type, or a data frame of them; never modified. Contiguous rows are
             read where they stand, and converted to the network's dtype as they are needed; others are
-            copied once.
+            copied once. Rows of a sparse matrix are made dense as they are needed, as for ``Trainer.fit``.
         threads : int, optional
             How many threads to use; by default as many as the work is worth.
         
