@@ -1,4 +1,4 @@
-"""Arguments of a wrong kind: which error, and that it names the call and the argument."""
+"""Settings, parameters and arrays of a wrong kind: which error, and that it names the call."""
 
 import copy
 import pickle
@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import descend as ds
+from strategies import mlp
+from tolerances import same_bits
 
 X = np.random.default_rng(0).normal(size=(12, 5))
 LABELS = np.arange(12) % 3
@@ -134,3 +136,90 @@ def test_stratify_that_is_masked_or_no_array_is_named():
 def test_what_has_no_rows_to_index_is_not_split(value):
     with pytest.raises(TypeError, match=r"train_test_split: array 0 is of type "):
         ds.train_test_split(value)
+
+
+PARAMETER_CASES = {
+    "too few layers": (lambda p: p[:1], ValueError, "1", "2"),
+    "too many layers": (lambda p: [*p, p[0]], ValueError, "3", "2"),
+    "no layers": (lambda p: [], ValueError, "0", "2"),
+    "transposed weights": (lambda p: [(p[0][0].T, p[0][1]), p[1]], ValueError, "(7, 5)", "(5, 7)"),
+    "a short bias": (lambda p: [p[0], (p[1][0], p[1][1][:2])], ValueError, "(2,)", "(3,)"),
+    "a flat weight matrix": (lambda p: [(p[0][0].ravel(), p[0][1]), p[1]], ValueError, "(35,)"),
+    "no bias": (lambda p: [(p[0][0],), p[1]], (TypeError, ValueError)),
+    "NaN": (
+        lambda p: [(np.full((5, 7), np.nan), p[0][1]), p[1]],
+        ValueError,
+        "weights of layer 0",
+    ),
+    "infinite bias": (
+        lambda p: [p[0], (p[1][0], np.full(3, np.inf))],
+        ValueError,
+        "bias of layer 1",
+    ),
+    "complex": (lambda p: [(p[0][0] + 0j, p[0][1]), p[1]], TypeError, "complex128"),
+    "objects": (lambda p: [(p[0][0].astype(object), p[0][1]), p[1]], TypeError, "object"),
+    "nothing": (lambda p: None, (TypeError, ValueError)),
+    "an array": (lambda p: np.zeros(3), (TypeError, ValueError)),
+}
+
+
+@pytest.mark.parametrize("case", PARAMETER_CASES)
+def test_bad_parameters_are_refused(case):
+    change, kind, *parts = PARAMETER_CASES[case]
+    network = mlp(5, 7, 3).network()
+    before = network.parameters()
+    with pytest.raises(kind) as raised:
+        network.set_parameters(change(network.parameters()))
+    message = str(raised.value)
+    missing = [part for part in ("set_parameters", *parts) if part not in message]
+    assert not missing, f"{missing} not in {message!r}"
+    assert same_bits(network.parameters(), before)
+
+
+OPTION_CASES = [
+    ("batch_size", 0),
+    ("batch_size", -1),
+    ("batch_size", 1.5),
+    ("batch_size", "64"),
+    ("threads", 0),
+    ("threads", -1),
+    ("threads", 1.5),
+    ("seed", -1),
+    ("seed", 2**64),
+    ("seed", "0"),
+    ("optimizer", "Adam"),
+    ("optimizer", ds.Adam),
+    ("loss", 3),
+]
+
+
+@pytest.mark.parametrize(("option", "value"), OPTION_CASES)
+def test_bad_trainer_options_are_refused(option, value):
+    options = {"loss": "squared_error", option: value}
+    with pytest.raises((TypeError, ValueError, OverflowError)):
+        ds.Trainer(mlp(2, 1).network(), **options)
+
+
+def test_batch_size_zero_is_named():
+    with pytest.raises(ValueError, match=r"Trainer: batch_size .* at least 1.*got 0"):
+        ds.Trainer(mlp(2, 1).network(), loss="squared_error", batch_size=0)
+
+
+OPS_LOSS_CASES = {
+    "targets of other rows": ([[1.0], [2.0]], [[1.0]], None, ValueError),
+    "targets of other columns": ([[1.0], [2.0]], [[1.0, 2.0]] * 2, None, ValueError),
+    "one-dimensional outputs": ([1.0, 2.0], [1.0, 2.0], None, ValueError),
+    "no rows": (np.empty((0, 1)), np.empty((0, 1)), None, ValueError),
+    "NaN in the targets": ([[1.0]], [[np.nan]], None, ValueError),
+    "complex outputs": ([[1.0 + 0j]], [[1.0]], None, TypeError),
+    "object targets": ([[1.0]], np.array([[1.0]], object), None, TypeError),
+    "weights all zero": ([[1.0]], [[1.0]], [0.0], ValueError),
+    "too many weights": ([[1.0]], [[1.0]], [1.0, 1.0], ValueError),
+}
+
+
+@pytest.mark.parametrize("case", OPS_LOSS_CASES)
+def test_bad_arguments_of_ops_loss_are_refused(case):
+    outputs, targets, weights, kind = OPS_LOSS_CASES[case]
+    with pytest.raises(kind, match="loss: "):
+        ds.ops.loss("squared_error", outputs, targets, sample_weight=weights)

@@ -63,23 +63,26 @@ GradientNoise measure(py::handle network, py::handle inputs, py::handle targets,
   return noise;
 }
 
-std::size_t population_argument(py::handle population) {
-  constexpr const char* kWhere = "GradientNoise.standard_error";
+std::size_t rows_argument(const char* where, py::handle batch_size) {
+  return integer_argument(where, "batch_size", batch_size, 1, kAnySize);
+}
+
+std::size_t population_argument(const char* where, py::handle population) {
   if (population.is_none()) return 0;
-  return integer_argument(kWhere, "population", population, 1, kAnySize);
+  return integer_argument(where, "population", population, 1, kAnySize);
 }
 
 double standard_error(const NoiseEstimate& self, py::handle batch_size, py::handle population) {
-  return self.standard_error(
-      integer_argument("GradientNoise.standard_error", "batch_size", batch_size, 1, kAnySize),
-      population_argument(population));
+  constexpr const char* kWhere = "GradientNoise.standard_error";
+  return self.standard_error(rows_argument(kWhere, batch_size),
+                             population_argument(kWhere, population));
 }
 
 double relative_standard_error(const NoiseEstimate& self, py::handle batch_size,
                                py::handle population) {
-  return self.relative_standard_error(integer_argument("GradientNoise.relative_standard_error",
-                                                       "batch_size", batch_size, 1, kAnySize),
-                                      population_argument(population));
+  constexpr const char* kWhere = "GradientNoise.relative_standard_error";
+  return self.relative_standard_error(rows_argument(kWhere, batch_size),
+                                      population_argument(kWhere, population));
 }
 
 py::tuple confidence_interval(const NoiseEstimate& self, py::handle of, py::handle level_value) {

@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/arrays.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/initialised.hpp"
 #include "bindings/learning_rates.hpp"
 #include "bindings/register.hpp"
@@ -25,14 +26,14 @@ class PythonRate {
  public:
   explicit PythonRate(py::object callable)
       : callable_(new py::object(std::move(callable)), [](py::object* owned) {
-          const py::gil_scoped_acquire acquire;
+          const GilHeld acquire;
           delete owned;
         }) {}
 
   const py::object& callable() const { return *callable_; }
 
   double operator()(std::uint64_t number) const {
-    const py::gil_scoped_acquire acquire;
+    const GilHeld acquire;
     const std::string call = text("learning_rate(", number, ")");
     py::object result;
     try {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "bindings/arrays.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/initialised.hpp"
 #include "bindings/inputs.hpp"
 #include "bindings/interrupts.hpp"
@@ -128,10 +129,10 @@ Network make_network(py::handle inputs, const py::sequence& layers, py::handle i
     if (!parameters.is_none() && !spec.layers.empty()) {
       const py::array flat = flat_parameters(kWhere, layer_shapes(spec), spec.dtype, parameters);
       const ConstVectorView view(flat.data(), spec.dtype, static_cast<std::size_t>(flat.size()));
-      const py::gil_scoped_release release;
+      const GilReleased release;
       return Network(spec, view, seed_value);
     }
-    const py::gil_scoped_release release;
+    const GilReleased release;
     return Network(spec, seed_value);
   } catch (const std::bad_alloc&) {
     py::set_error(PyExc_MemoryError,
@@ -185,7 +186,7 @@ py::list parameters(const Network& network) {
   py::array flat = flat_array(network);
   const VectorView view = view_of(network, flat);
   {
-    const py::gil_scoped_release release;
+    const GilReleased release;
     network.get_parameters(view);
   }
   return layer_arrays(network.layer_shapes(), flat);
@@ -195,7 +196,7 @@ void set_parameters(Network& network, py::handle layers) {
   const py::array flat = flat_parameters("Network.set_parameters", network.layer_shapes(),
                                          network.spec().dtype, layers);
   const ConstVectorView view(flat.data(), network.spec().dtype, network.parameter_count());
-  const py::gil_scoped_release release;
+  const GilReleased release;
   network.set_parameters(view);
 }
 
@@ -215,7 +216,7 @@ void register_network(py::module_& module) {
       .def(py::init(&make_network), py::arg("inputs"), py::arg("layers"), py::arg("init"),
            py::arg("seed"), py::arg("dtype"), py::arg("input_dropout"), py::arg("parameters"))
       // Copying waits for a training step to end, which may wait for the GIL.
-      .def(py::init<const Network&>(), py::arg("other"), py::call_guard<py::gil_scoped_release>(),
+      .def(py::init<const Network&>(), py::arg("other"), py::call_guard<GilReleased>(),
            "A copy, parameters included.")
       .def_property_readonly("inputs", &Network::inputs, "Columns of X.")
       .def_property_readonly("outputs", &Network::outputs, "Units of the last layer.")
@@ -309,7 +310,7 @@ ValueError, TypeError
           "save",
           [](const Network& network, py::handle path) {
             const std::string file = path_argument(path);
-            const py::gil_scoped_release release;
+            const GilReleased release;
             network.save(file);
           },
           py::arg("path"),
@@ -324,7 +325,7 @@ OSError
           "load_parameters",
           [](Network& network, py::handle path) {
             const std::string file = path_argument(path);
-            const py::gil_scoped_release release;
+            const GilReleased release;
             network.load_parameters(file);
           },
           py::arg("path"),
@@ -341,7 +342,7 @@ ValueError
           "_load",
           [](py::handle path) {
             const std::string file = path_argument(path);
-            const py::gil_scoped_release release;
+            const GilReleased release;
             return Network::load(file);
           },
           py::arg("path"));

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "bindings/arrays.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/initialised.hpp"
 #include "bindings/learning_rates.hpp"
 #include "bindings/optimizers.hpp"
@@ -127,7 +128,7 @@ void update_in_place(const Optimizer& optimizer, py::handle theta_value, py::han
   const ConstVectorView gradient_view(gradient.data(), dtype_of(gradient), size);
   const std::uint64_t step = state.step + 1;
   {
-    const py::gil_scoped_release release;
+    const GilReleased release;
     update(optimizer, step, theta_view, gradient_view, vectors);
   }
   state.step = step;

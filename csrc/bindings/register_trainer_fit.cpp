@@ -7,6 +7,7 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/bound_trainer.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/inputs.hpp"
 #include "bindings/interrupts.hpp"
 #include "bindings/metrics.hpp"
@@ -97,13 +98,13 @@ class FitCall {
     }
     if (!on_begin_.is_none()) {
       options.on_begin = [this] {
-        const py::gil_scoped_acquire acquire;
+        const GilHeld acquire;
         on_begin_();
       };
     }
     if (!on_epoch_.is_none()) {
       options.on_epoch = [this](const EpochReport& report) {
-        const py::gil_scoped_acquire acquire;
+        const GilHeld acquire;
         return on_epoch_(report_dict(report, metrics_)).cast<bool>();
       };
     }
@@ -111,7 +112,7 @@ class FitCall {
       options.every_n_steps =
           integer_argument(kFit, "every_n_steps", asked["every_n_steps"], 1, kMost);
       options.on_step = [this](const StepReport& report) {
-        const py::gil_scoped_acquire acquire;
+        const GilHeld acquire;
         return on_step_(report_dict(report)).cast<bool>();
       };
     }
@@ -153,13 +154,13 @@ class PythonBatches {
       : self_(self), begin_(std::move(begin)) {}
 
   void begin() {
-    const py::gil_scoped_acquire acquire;
+    const GilHeld acquire;
     iterator_ = begin_();
     number_ = 0;
   }
 
   bool next(Batch& batch) {
-    const py::gil_scoped_acquire acquire;
+    const GilHeld acquire;
     const py::object item = py::reinterpret_steal<py::object>(PyIter_Next(iterator_.ptr()));
     if (PyErr_Occurred() != nullptr) throw py::error_already_set();
     if (!item) return false;

@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 
 import descend
-from descend.cli.evaluation import Evaluation
+from descend.cli.evaluation import NUMBER_METRICS, Evaluation
 from descend.cli.figures import Drawn
 from descend.cli.matrix_preparation import MatrixPreparation
 from descend.cli.model import Model
@@ -84,6 +84,7 @@ def page(
         _metrics(model, evaluation),
         _figures(drawn),
         _classes(evaluation),
+        _targets(evaluation),
         _facts("Data", data),
         _columns(model),
         _facts("Training", settings),
@@ -125,12 +126,18 @@ def _heading(text: str) -> str:
 
 
 def _metrics(model: Model, evaluation: Evaluation) -> str:
-    words = {"r2": "R²", "loss": "loss (standardised)" if model.target_scaling else "loss"}
     items = [
-        f"<li>{escape(words.get(name, name.replace('_', ' ')))} <b>{_number(value)}</b></li>"
+        f"<li>{escape(_metric_name(name))} <b>{_number(value)}</b></li>"
         for name, value in evaluation.metrics.items()
+        if name != "loss"
     ]
+    loss = "loss (standardised)" if model.target_scaling else "loss"
+    items.insert(0, f"<li>{loss} <b>{_number(evaluation.metrics['loss'])}</b></li>")
     return f'<ul class="numbers">{"".join(items)}</ul>'
+
+
+def _metric_name(name: str) -> str:
+    return "R²" if name == "r2" else name.replace("_", " ")
 
 
 def _figures(drawn: dict[str, Drawn]) -> str:
@@ -154,6 +161,12 @@ def _classes(evaluation: Evaluation) -> str:
     ]
     table = _table(("class", "precision", "recall", "rows"), rows)
     return _heading("Classes") + table
+
+
+def _targets(evaluation: Evaluation) -> str:
+    rows = [(score.name, *map(_number, score.metrics)) for score in evaluation.target_scores()]
+    header = ("target", *map(_metric_name, NUMBER_METRICS))
+    return _heading("Targets") + _table(header, rows) if rows else ""
 
 
 def _columns(model: Model) -> str:
