@@ -1,4 +1,4 @@
-"""Texts as sparse rows: a corpus whose dense matrix has no room in memory is learned all the same."""
+"""Texts as sparse rows: a corpus is learned whose dense matrix has no room in memory."""
 
 import sys
 
