@@ -11,6 +11,7 @@
 #include "core/checks.hpp"
 #include "core/thread_team.hpp"
 #include "engine/check_parts.hpp"
+#include "engine/examples.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace descend::engine {
@@ -193,12 +194,18 @@ void scale(RowWeights& weights) {
   weights.unit *= std::ldexp(1.0, exponent);
 }
 
-// The class of each row.
-std::vector<std::uint32_t> classes_of(const char* where, const Targets& targets) {
+// The class of each row, of so many outputs.
+std::vector<std::uint32_t> classes_of(const char* where, const Targets& targets,
+                                      std::size_t outputs) {
   std::vector<std::uint32_t> classes(targets.rows());
   if (targets.are_labels()) {
     for (std::size_t row = 0; row < classes.size(); ++row) {
-      classes[row] = static_cast<std::uint32_t>(targets.labels()[row]);
+      const std::int64_t label = targets.labels()[row];
+      if (!is_class(label, outputs)) {
+        throw invalid(where, ": y became ", label, " at row ", row, " while it was read, expected ",
+                      "data that do not change during the call.");
+      }
+      classes[row] = static_cast<std::uint32_t>(label);
     }
     return classes;
   }
@@ -291,7 +298,8 @@ std::vector<double> checked_weights(const char* where, ConstVectorView weights, 
 }
 
 RowWeights row_weights(const char* where, ConstVectorView sample_weight,
-                       const ClassWeight& class_weight, const Targets& targets) {
+                       const ClassWeight& class_weight, const Targets& targets,
+                       std::size_t outputs) {
   const std::size_t rows = targets.rows();
   RowWeights weights;
   if (sample_weight.given()) {
@@ -299,7 +307,7 @@ RowWeights row_weights(const char* where, ConstVectorView sample_weight,
     scale(weights);
   }
   if (!class_weight.any()) return weights;
-  const std::vector<std::uint32_t> classes = classes_of(where, targets);
+  const std::vector<std::uint32_t> classes = classes_of(where, targets, outputs);
   RowWeights factors{class_weight.balanced ? balanced_weights(classes) : class_weight.weights, 1.0};
   scale(factors);
   if (weights.values.empty()) weights.values.assign(rows, 1.0);

@@ -39,9 +39,11 @@ struct RowWeights {
 
 /// The sample weights, times those of the rows' classes. Throws std::invalid_argument as
 /// checked_weights does, where all products are 0, and where there are class weights but `targets`,
-/// which are checked, are no class indices, nor 0 and 1 in one column.
+/// which are checked, are no class indices, nor 0 and 1 in one column; and where an index, changed
+/// since that check, is none of `outputs` classes.
 RowWeights row_weights(const char* where, ConstVectorView sample_weight,
-                       const ClassWeight& class_weight, const Targets& targets);
+                       const ClassWeight& class_weight, const Targets& targets,
+                       std::size_t outputs);
 
 /// Throws std::invalid_argument unless every element of `matrix` is finite, also as `dtype`.
 /// `what` is the matrix's name. Integers are, and are not read.

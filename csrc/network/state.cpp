@@ -121,9 +121,9 @@ CheckedExamples::CheckedExamples(const char* where, const State& state, const In
                                  const ClassWeight& class_weight)
     : inputs_(inputs), targets_(targets) {
   check_inputs(where, state.spec, inputs, options);
-  engine::check_targets(where, targets, loss, inputs.rows(), state.spec.layers.back().units,
-                        state.spec.dtype, options);
-  weights_ = engine::row_weights(where, sample_weight, class_weight, targets);
+  const std::size_t outputs = state.spec.layers.back().units;
+  engine::check_targets(where, targets, loss, inputs.rows(), outputs, state.spec.dtype, options);
+  weights_ = engine::row_weights(where, sample_weight, class_weight, targets, outputs);
 }
 
 engine::Examples CheckedExamples::view() const { return {inputs_, targets_, weights()}; }
