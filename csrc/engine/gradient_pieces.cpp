@@ -6,11 +6,9 @@ namespace descend::engine {
 
 namespace {
 
-// Where a layer has more activations than weights, its gradient is a sum over so many blocks of
-// rows, (b0 + b1) + (b2 + b3), of which a worker adds up those of its own rows: they are in its
-// caches, and what workers read of each other is as large as the weights. With two threads a step
-// of 64-100-10 with 200 rows takes 12 % less, or 32 % on processors that share no cache.
-constexpr std::size_t kRowBlocks = 4;
+// Of the blocks of rows a worker adds up those of its own rows: they are in its caches, and what
+// workers read of each other is as large as the weights. With two threads a step of 64-100-10 with
+// 200 rows takes 12 % less, or 32 % on processors that share no cache.
 constexpr double kLeastRowBlockFlops = 1e6;
 
 // Pieces a worker has room for: a gradient, what a trial of its update copies, and two sums over
@@ -23,6 +21,11 @@ template <class T>
 constexpr std::size_t kPieceSize = kPieceRows * kernels::kPanel<T>;
 
 }  // namespace
+
+bool sums_row_blocks(const LayerLayout& layer, std::size_t rows, std::size_t parameters) {
+  return rows * (layer.inputs + layer.units) > layer.inputs * layer.units &&
+         core::step_flops(rows, parameters) > kLeastRowBlockFlops;
+}
 
 template <class T>
 GradientPieces<T>::GradientPieces(const ParameterLayout& layout, const LayerSharing<T>& sharing,
@@ -40,14 +43,6 @@ GradientPieces<T>::GradientPieces(const ParameterLayout& layout, const LayerShar
     row_sums_size_ += kernels::paneled_size<T>(place.inputs + 1, place.units);
   }
   row_sums_ = core::AlignedBuffer<T>(static_cast<std::size_t>(workers) * row_sums_size_);
-}
-
-// Whether the layer's gradient is a sum over blocks of rows: this must not depend on the workers.
-template <class T>
-bool GradientPieces<T>::sums_row_blocks(std::size_t l, std::size_t rows) const {
-  const LayerLayout& layer = layout_.layers[l];
-  return rows * (layer.inputs + layer.units) > layer.inputs * layer.units &&
-         core::step_flops(rows, layout_.count) > kLeastRowBlockFlops;
 }
 
 // Whether each worker sums the blocks of its own rows ahead: row_sums() are there then.

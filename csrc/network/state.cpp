@@ -1,5 +1,6 @@
 #include "network/state.hpp"
 
+#include <atomic>
 #include <mutex>
 #include <shared_mutex>
 #include <string>
@@ -112,6 +113,8 @@ CheckedExamples::CheckedExamples(const char* where, const State& state,
                                  ConstVectorView sample_weight, const engine::CheckOptions& options,
                                  const ClassWeight& class_weight)
     : inputs_(inputs), targets_(targets) {
+  static std::atomic<std::uint64_t> serials{0};
+  serial_ = ++serials;
   check_inputs(where, state.spec, inputs, options);
   engine::check_targets(where, targets, loss, inputs.rows(), state.spec.layers.back().units,
                         state.spec.dtype, options);

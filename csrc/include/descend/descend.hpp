@@ -4,6 +4,7 @@
 #include "descend/activation.hpp"
 #include "descend/build_info.hpp"
 #include "descend/class_weight.hpp"
+#include "descend/device.hpp"
 #include "descend/dtype.hpp"
 #include "descend/gradient_noise.hpp"
 #include "descend/initializer.hpp"
