@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 import descend as ds
+from sparse_rows import Csr
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Scenario:
     batch_size: int | None = 64
     threads: int = 2
     dtype_of_network: str = "float32"
+    stored: int = 0  # numbers of a sparse row; 0: rows are dense
 
 
 SCENARIOS = {
@@ -37,6 +39,8 @@ SCENARIOS = {
     "uint8 in memory": Scenario("uint8", 100_000, mapped=False),
     "float16 in memory": Scenario("float16", 50_000, mapped=False),
     "float64 in memory": Scenario("float64", 25_000, mapped=False),
+    "sparse float32": Scenario("float32", 20_000, False, (20_000, 8, 1), stored=100),
+    "sparse uint8": Scenario("uint8", 20_000, False, (20_000, 8, 1), None, stored=100),
     # Every vector of the parameters' size: two moments, the gradient over blocks, the best so far.
     "many parameters": Scenario("int16", 2000, True, (4000, 1500, 1), None),
 }
@@ -49,6 +53,20 @@ ROOM = 4 << 20
 # between two buffers a thread.
 BLOCK_ROWS = 1024
 VALIDATED_ROWS = 96
+
+
+def numbers(scenario):
+    """Return how many numbers of a row there are in the file."""
+    return scenario.stored or scenario.widths[0]
+
+
+def sparse(values, columns):
+    """Return a sparse matrix with these values of each row, spread over its columns."""
+    rows, stored = values.shape
+    indices = np.tile(np.arange(stored, dtype="int32") * (columns // stored), (rows, 1))
+    indices += np.arange(rows, dtype="int32")[:, None] % (columns // stored)
+    indptr = np.arange(rows + 1, dtype="int32") * stored
+    return Csr(values.ravel(), indices.ravel(), indptr, (rows, columns))
 
 
 def copy_bytes(scenario):
@@ -64,8 +82,10 @@ def bound(scenario):
     # Inputs, targets, and of each layer a and d_z, their rows padded to whole cache lines.
     columns = widths[0] + widths[-1] + 2 * sum(widths[1:]) + 32 * 2 * len(widths)
     activations = batch_rows * columns + 2 * VALIDATED_ROWS * scenario.threads * max(widths)
+    # Which inputs are not 0, by rows and by columns: a bit each.
+    bits = 2 * batch_rows * widths[0]
     size = np.dtype(scenario.dtype_of_network).itemsize
-    return size * (5 * parameters + activations) + BYTES_A_ROW * scenario.rows + ROOM
+    return bits // 8 + size * (5 * parameters + activations) + BYTES_A_ROW * scenario.rows + ROOM
 
 
 def status(field):
@@ -84,7 +104,7 @@ def train(scenario, X, y, widths):
         threads=scenario.threads,
     )
     trainer.fit(X, y, validation_data=(X, y), stop=ds.Stop(patience=3))
-    trainer.run_epoch(X, y, order=range(0, len(X), 50))
+    trainer.run_epoch(X, y, order=range(0, X.shape[0], 50))
     trainer.step(X[:50], y[:50])
     network.predict(X, threads=scenario.threads)
 
@@ -92,8 +112,10 @@ def train(scenario, X, y, widths):
 def main():
     scenario = SCENARIOS[sys.argv[1]]
     X = np.load(sys.argv[2], mmap_mode="r" if scenario.mapped else None)
-    assert (X.dtype, X.shape) == (scenario.dtype, (scenario.rows, scenario.widths[0]))
+    assert (X.dtype, X.shape) == (scenario.dtype, (scenario.rows, numbers(scenario)))
     y = X[:, 5:6]
+    if scenario.stored:
+        X = sparse(X, scenario.widths[0])
     train(scenario, X[:200], y[:200], (scenario.widths[0], 2, 1))
 
     # Address space also counts what is only reserved, so that nothing slips through.

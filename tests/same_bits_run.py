@@ -13,7 +13,7 @@ import descend as ds
 from reference.activations import ACTIVATIONS
 from reference.losses import LOSSES
 from reference.network import Layer
-from strategies import Architecture, problem
+from strategies import Architecture, problem, thinned
 
 CONFIGURATIONS = 40
 THREADS = 1, 2, 3, 4, 8
@@ -41,10 +41,12 @@ def configuration(index):
     rng = np.random.default_rng(index)
     depth = rng.integers(1, 5)
     # Every tenth is wide enough to be worth several threads, or has a batch of many rows, or
-    # numbers near the smallest normal one.
-    wide, long, tiny = (index % 10 == rest for rest in (0, 5, 8))
+    # numbers near the smallest normal one, or many inputs, most of them 0.
+    wide, long, tiny, zeros = (index % 10 == rest for rest in (0, 5, 8, 3))
     widest = 200 if wide else 70
     widths = rng.integers(1, widest, depth + 1).tolist()
+    if zeros:
+        widths[:2] = [130 + widths[0], 16 + widths[1]]
     activations = rng.choice(sorted(ACTIVATIONS), depth).tolist()
     rates = [*rng.choice([0.0, 0.0, 0.3], depth - 1).tolist(), 0.0]
     architecture = Architecture(
@@ -66,6 +68,8 @@ def configuration(index):
     )
     if tiny:
         case = replace(case, X=case.X * 10 * np.finfo(case.X.dtype).tiny)
+    if zeros:
+        case = replace(case, X=thinned(case.X, rng))
     batch_size = None if long else [None, 1 + rows // 9, 32, 64, 128][rng.integers(5)]
     optimizer = OPTIMIZERS[rng.integers(len(OPTIMIZERS))]
     options = {"optimizer": optimizer, "batch_size": batch_size, "seed": index}

@@ -153,6 +153,12 @@ def problem(architecture, loss, rows, seed=0, *, weights=False, as_labels=False)
     )
 
 
+def thinned(X, rng):
+    """Return X with zeros in it: none, some, or almost all of each row."""
+    density = rng.choice([0.0, 0.05, 0.12, 0.2, 0.39, 0.41, 1.0], (len(X), 1))
+    return np.where(rng.random(X.shape) < density, X, X.dtype.type(0))
+
+
 def trainer_pair(case, optimizer, reference_optimizer, **options):
     """Return a trainer of the problem and its reference, of equal parameters."""
     network = case.architecture.network()

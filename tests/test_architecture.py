@@ -88,6 +88,13 @@ def test_every_floor_has_sources() -> None:
         assert list((CSRC / floor).glob("*.cpp")), floor
 
 
+def test_the_bindings_let_go_of_pythons_lock_in_one_way() -> None:
+    """By bindings/gil.hpp: pybind11's own guards abort a program that ends meanwhile."""
+    sources = [*CSRC.rglob("*.cpp"), *CSRC.rglob("*.hpp")]
+    users = [path.name for path in sources if "gil_scoped" in path.read_text(encoding="utf-8")]
+    assert users == ["gil.hpp"]
+
+
 @pytest.mark.parametrize(
     ("name", "include", "reason"),
     [

@@ -217,7 +217,7 @@ def test_the_figure_has_both_curves_and_the_range(tmp_path, scale):
         ({"sizes": [2.0]}, TypeError, "sizes must be whole numbers, got 2.0"),
         ({"sizes": [True]}, TypeError, "sizes must be whole numbers, got True"),
         ({"epochs": -1}, ValueError, "epochs must be a number of at least 0, got -1"),
-        ({"epochs": 1.5}, ValueError, "epochs must be a number of at least 0, got 1.5"),
+        ({"epochs": 1.5}, TypeError, "epochs must be a number of at least 0, got 1.5"),
         ({"seconds": -1.0}, ValueError, "seconds must be a number of at least 0"),
         ({"seconds": float("nan")}, ValueError, "seconds must be a number of at least 0"),
         ({"sample_weight": np.zeros(100)}, ValueError, "sample_weight"),

@@ -1,28 +1,11 @@
-"""Callbacks: when each hook is called, what it may do, and what those of the library do."""
-
-import csv
-import struct
-import sys
+"""Callbacks: when each hook is called, what it may do, and its state in the trainer's file."""
 
 import numpy as np
 import pytest
 
 import descend as ds
-from strategies import mlp, problem
+from callback_runs import CASE, fit, trainer
 from tolerances import same_bits
-
-CASE = problem(mlp(4, 6, 2), "squared_error", 40, seed=3)
-VALIDATION = CASE.X[:15], CASE.y[:15]
-
-
-def trainer(**options):
-    """Return a trainer of three steps an epoch."""
-    options = {"batch_size": 16, "optimizer": ds.Adam(0.01), **options}
-    return ds.Trainer(CASE.architecture.network(), loss=CASE.loss, **options)
-
-
-def fit(run, callbacks, epochs=4, **options):
-    return run.fit(CASE.X, CASE.y, epochs=epochs, callbacks=callbacks, **options)
 
 
 class Recorder(ds.Callback):
@@ -172,6 +155,60 @@ def test_an_exception_of_a_callback_is_the_callers(hook):
     assert run.epoch == epochs + 4
 
 
+def test_every_callback_is_closed_though_the_closing_of_one_fails():
+    class Fails(Recorder):
+        def close(self):
+            super().close()
+            raise LookupError(self.name)
+
+    log = []
+    with pytest.raises(LookupError, match="first"):
+        fit(trainer(), [Fails("first", None, log), Recorder("second ", None, log)])
+    assert sorted(call for call in log if "close" in call) == ["firstclose", "second close"]
+
+
+class Stateful(ds.Callback):
+    """Saves the trainer with a state of the test's choice, and keeps what it is given back."""
+
+    def __init__(self, path, state):
+        self.path, self.state, self.given = path, state, None
+
+    def on_epoch_end(self, trainer, report):
+        trainer.save(self.path)
+
+    def get_state(self):
+        return self.state
+
+    def set_state(self, state):
+        self.given = state
+
+
+def test_a_state_of_what_json_holds_and_of_arrays_comes_back(tmp_path):
+    array = np.arange(6.0).reshape(2, 3)
+    state = {"a": [1, 2.5, None, True, "ä", {"b": array}], "__array__": 3, "c": 10**40}
+    fit(trainer(), [Stateful(tmp_path / "run", state)], epochs=2)
+    again = Stateful(tmp_path / "run", {})
+    fit(ds.Trainer.load(tmp_path / "run"), [again], epochs=1)
+    assert repr(again.given) == repr(state)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ({1: 2}, r"keys \[1\]"),
+        ({"a": {"b": 1, None: 2}}, "keys"),
+        ({"a": {"__array__": "0"}}, "stands for an array"),
+        ({"a": b"bytes"}, "bytes, which JSON has not"),
+        ({"a": np.arange(3)}, "int64"),
+    ],
+    ids=str,
+)
+def test_a_state_that_would_not_come_back_as_it_is_is_refused(tmp_path, state, said):
+    with pytest.raises(TypeError, match=rf"Trainer\.save: the state of .*Stateful .*{said}"):
+        fit(trainer(), [Stateful(tmp_path / "run", state)])
+    assert not (tmp_path / "run").exists()
+
+
 def test_data_that_do_not_fit_are_refused_before_any_callback():
     recorder = Recorder()
     with pytest.raises(ValueError, match=r"Trainer.fit: X"):
@@ -234,225 +271,3 @@ def test_callbacks_of_another_kind_are_an_error(wrong):
 def test_a_number_of_steps_that_is_none_is_an_error(every, error):
     with pytest.raises(error, match="every_n_steps"):
         fit(trainer(), [Recorder(every_n_steps=every)])
-
-
-# EarlyStopping
-
-
-def overfitting():
-    return trainer(batch_size=4, optimizer=ds.Adam(0.05))
-
-
-@pytest.mark.parametrize("patience", [1, 3, 10])
-def test_early_stopping_is_patience_of_the_core(patience):
-    ours, cores = overfitting(), overfitting()
-    history = fit(ours, [ds.EarlyStopping(patience=patience)], 500, validation_data=VALIDATION)
-    expected = fit(cores, None, 500, validation_data=VALIDATION, stop=ds.Stop(patience=patience))
-    assert expected.stop_reason == "patience"
-    assert history.stop_reason == "interrupted"
-    assert history.loss == expected.loss
-    assert history.validation_loss == expected.validation_loss
-    assert same_bits(ours.network.parameters(), cores.network.parameters())
-
-
-def test_early_stopping_leaves_the_last_parameters_where_it_is_told_to():
-    ours, plain = overfitting(), overfitting()
-    stopping = ds.EarlyStopping(patience=2, restore_best=False)
-    history = fit(ours, [stopping], 500, validation_data=VALIDATION)
-    fit(plain, None, len(history.loss), validation_data=VALIDATION)
-    assert same_bits(ours.network.parameters(), plain.network.parameters())
-    assert stopping.best == min(history.validation_loss)
-
-
-class Values(ds.EarlyStopping):
-    """Given its values instead of a report's."""
-
-    def __init__(self, values, **options):
-        super().__init__(monitor="loss", restore_best=False, **options)
-        self.values = iter(values)
-
-    def on_epoch_end(self, trainer, report):
-        object.__setattr__(report, "loss", next(self.values))
-        return super().on_epoch_end(trainer, report)
-
-
-@pytest.mark.parametrize(
-    ("options", "values", "epochs"),
-    [
-        ({"patience": 2}, [5, 4, 4, 3, 3, 3, 1], 6),
-        ({"patience": 2, "min_delta": 1}, [5, 4, 4.5, 1], 3),
-        ({"patience": 2, "min_delta": 1}, [5, 3, 2.5, 1, 0.5, 0.1, 9], 6),
-        ({"patience": 2, "mode": "max"}, [1, 2, 3, 3, 3, 9], 5),
-        ({"patience": 3}, [float("nan"), float("nan"), float("nan"), 1], 3),
-        ({"patience": 2}, [1, float("nan"), 0.5, float("inf"), 7], 5),
-    ],
-)
-def test_early_stopping_counts_the_epochs_without_a_better_value(options, values, epochs):
-    history = fit(trainer(), [Values(values, **options)], len(values))
-    assert len(history.loss) == epochs
-
-
-def test_a_stopping_that_is_used_again_begins_anew():
-    stopping = ds.EarlyStopping("loss", patience=1, mode="max")
-    for _ in range(2):
-        assert len(fit(trainer(), [stopping], 9).loss) == 2
-
-
-def test_a_monitor_that_is_not_there_is_an_error():
-    with pytest.raises(ValueError, match=r"EarlyStopping: there is no 'validation_loss'.*loss"):
-        fit(trainer(), [ds.EarlyStopping()])
-    with pytest.raises(ValueError, match=r"larger or a smaller 'mine' better"):
-        ds.EarlyStopping("mine")
-    for name in ("accuracy", "validation_r2", "top_3_accuracy", "mean_squared_error"):
-        ds.EarlyStopping(name)
-
-
-@pytest.mark.parametrize(
-    ("options", "error"),
-    [
-        ({"patience": 0}, ValueError),
-        ({"patience": None}, TypeError),
-        ({"patience": 1.5}, TypeError),
-        ({"min_delta": -1}, ValueError),
-        ({"min_delta": float("nan")}, ValueError),
-        ({"mode": "best"}, ValueError),
-        ({"monitor": 3}, TypeError),
-    ],
-)
-def test_a_setting_out_of_range_is_an_error(options, error):
-    with pytest.raises(error, match=next(iter(options))):
-        ds.EarlyStopping(**options)
-
-
-# Checkpoint
-
-
-def test_a_checkpoint_names_its_files(tmp_path):
-    path = tmp_path / "{{run}}-{epoch:02d}-{step}.safetensors"
-    fit(trainer(), [ds.Checkpoint(path, every_n_epochs=2, every_n_steps=5)])
-    names = sorted(file.name for file in tmp_path.iterdir())
-    assert names == [f"{{run}}-{which}.safetensors" for which in ("01-5", "02-6", "03-10", "04-12")]
-    for name in names:
-        loaded = ds.Trainer.load(tmp_path / name)
-        assert name == f"{{run}}-{loaded.epoch:02d}-{loaded.steps}.safetensors"
-
-
-def test_a_checkpoint_of_the_best_epoch(tmp_path):
-    run = overfitting()
-    best = ds.Checkpoint(tmp_path / "best", save_best_only=True)
-    history = fit(run, [best], 40, validation_data=VALIDATION)
-    at = int(np.argmin(history.validation_loss))
-    assert at < 39
-    loaded = ds.Trainer.load(tmp_path / "best")
-    assert loaded.epoch == at + 1
-    loss, _ = loaded.network.loss_and_gradient(*VALIDATION, CASE.loss)
-    assert loss == pytest.approx(min(history.validation_loss), rel=1e-12)
-
-
-@pytest.mark.parametrize("path", ["{nothing}", "{", "{0}", "{epoch.x}", "{epoch:q}"])
-def test_a_path_with_other_braces_is_an_error(path):
-    with pytest.raises(ValueError, match=r"Checkpoint: path .*\{epoch\} and \{step\}"):
-        ds.Checkpoint(path)
-
-
-def test_a_checkpoint_that_cannot_be_is_an_error_at_once(tmp_path):
-    with pytest.raises(ValueError, match="never save"):
-        ds.Checkpoint("file", every_n_epochs=None)
-    run = trainer()
-    with pytest.raises(FileNotFoundError, match="absent"):
-        fit(run, [ds.Checkpoint(tmp_path / "absent" / "file")])
-    assert run.steps == 0
-
-
-# CSVLogger
-
-
-def lines(path):
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def test_a_csv_file_has_a_line_an_epoch_with_all_its_bits(tmp_path):
-    path = tmp_path / "log.csv"
-    path.write_text("something,else\n1,2\n")
-    history = fit(trainer(), [ds.CSVLogger(path)], validation_data=VALIDATION)
-    rows = lines(path)
-    assert list(rows[0]) == [
-        *("epoch", "loss", "validation_loss", "learning_rate", "rows", "steps", "seconds")
-    ]
-    assert [int(row["epoch"]) for row in rows] == [1, 2, 3, 4]
-    assert [float(row["loss"]) for row in rows] == history.loss
-    assert [float(row["validation_loss"]) for row in rows] == history.validation_loss
-    assert [row["steps"] for row in rows] == ["3", "6", "9", "12"]
-
-
-def test_a_csv_file_may_go_on(tmp_path):
-    path = tmp_path / "log.csv"
-    run = trainer()
-    for _ in range(2):
-        fit(run, [ds.CSVLogger(path, append=True)], 2)
-    assert [row["epoch"] for row in lines(path)] == ["1", "2", "3", "4"]
-    with pytest.raises(ValueError, match=r"CSVLogger: .*columns epoch, loss, learning_rate"):
-        fit(run, [ds.CSVLogger(path, append=True)], validation_data=VALIDATION)
-    assert len(lines(path)) == 4
-
-
-def test_a_csv_file_of_a_resumed_run_has_each_epoch_once(tmp_path):
-    log, file = tmp_path / "log.csv", tmp_path / "file"
-    whole = tmp_path / "whole.csv"
-    fit(trainer(), [ds.CSVLogger(whole)], 5)
-    # Three epochs are written down, and the file is of the second.
-    early = ds.Checkpoint(file, every_n_epochs=2)
-    fit(trainer(), [ds.CSVLogger(log), early], 3)
-    assert len(lines(log)) == 3
-    loaded = ds.Trainer.load(file)
-    fit(loaded, [ds.CSVLogger(log)], 5 - loaded.epoch)
-
-    def without_seconds(path):
-        return [{**row, "seconds": None} for row in lines(path)]
-
-    assert without_seconds(log) == without_seconds(whole)
-
-
-# TensorBoard
-
-
-def scalars(folder):
-    """Read the event files back: each scalar as (tag, step, value)."""
-    event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
-    found = []
-    for path in sorted(folder.iterdir()):
-        data, place = path.read_bytes(), 0
-        while place < len(data):
-            (size,) = struct.unpack_from("<Q", data, place)
-            event = event_pb2.Event.FromString(data[place + 12 : place + 12 + size])
-            found += [(v.tag, event.step, v.simple_value) for v in event.summary.value]
-            place += 12 + size + 4
-    return found
-
-
-def test_tensorboard_has_the_numbers_of_each_epoch_and_step(tmp_path):
-    pytest.importorskip("tensorboardX")
-    board = ds.TensorBoard(tmp_path, every_n_steps=2)
-    history = fit(trainer(), [board], validation_data=VALIDATION)
-    found = scalars(tmp_path)
-
-    def curve(tag):
-        return [(step, value) for name, step, value in found if name == tag]
-
-    at = [3, 6, 9, 12]
-    single = np.float32
-    assert curve("loss") == list(zip(at, map(single, history.loss), strict=True))
-    assert curve("validation_loss") == list(
-        zip(at, map(single, history.validation_loss), strict=True)
-    )
-    assert curve("learning_rate") == [(step, single(0.01)) for step in at]
-    assert curve("epoch") == list(zip(at, [1, 2, 3, 4], strict=True))
-    assert [step for step, _ in curve("step/loss")] == [2, 4, 6, 8, 10, 12]
-
-
-def test_tensorboard_without_a_writer_is_a_clear_error(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(ImportError, match=r"descend\[tensorboard\]"):
-        ds.TensorBoard(tmp_path)

@@ -139,7 +139,9 @@ def test_settings_out_of_range_are_errors(case, options, error, message):
         trainer_of(case, **options)
 
 
-@pytest.mark.parametrize("options", [{"class_weight": "balanced"}, {"label_smoothing": 0.1}])
+@pytest.mark.parametrize(
+    "options", [{"class_weight": "balanced"}, {"class_weight": {5: 2.0}}, {"label_smoothing": 0.1}]
+)
 def test_losses_without_classes_take_neither(options):
     case = problem(mlp(5, 9, 1), "squared_error", 60, seed=8)
     with pytest.raises(ValueError, match=r"Trainer: .* is for softmax_cross_entropy"):

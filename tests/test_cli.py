@@ -1,6 +1,8 @@
 """The command line: ``descend train`` on real data and bad data, ``descend info``."""
 
+import csv
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -96,6 +98,11 @@ def test_constant_columns_do_no_harm(descend):
     assert code == 0
     assert float(out.partition("accuracy ")[2].split()[0]) > 0.8
     assert "'constant' is left out" in out
+    write_csv("data.csv", ["a", "b", *range(30)], [[n, n % 2, *[7] * 30] for n in range(99)])
+    _, out, _ = descend("train", "data.csv", "--target", "b", "--epochs", 1)
+    assert "note      30 columns are left out, each the same in every training row: '0', " in out
+    assert out.count("note ") == 1
+    assert "'19' and 10 more\n" in out
     assert ds.Network.load("iris-model/model.safetensors").inputs == 4
 
 
@@ -253,7 +260,8 @@ BAD_USAGE = {
     "other ending": (["data.xlsx"], ["data.xlsx", ".csv", ".parquet", ".npz", "digits"]),
     "target of digits": (["digits", "--target", "y"], ["--target"]),
     "layers": (["digits", "--layers", "8,x"], ["--layers", "8,x"]),
-    "no units": (["digits", "--layers", "8,0"], ["units", "0"]),
+    "no units": (["digits", "--layers", "8,0"], ["--layers", "8,0", "from 1 on"]),
+    "a unit left out": (["digits", "--layers", "8,,4"], ["--layers", "8,,4"]),
     "activation": (["digits", "--activation", "rleu"], ["rleu", *ds.activations()]),
     "optimizer": (["digits", "--optimizer", "adma"], ["adma", "adam"]),
     "learning rate": (["digits", "--learning-rate", "-1"], ["learning_rate", "-1"]),
@@ -263,6 +271,7 @@ BAD_USAGE = {
     "dropout": (["digits", "--dropout", "1"], ["dropout", "1"]),
     "threads": (["digits", "--threads", "-1"], ["threads", "-1"]),
     "seed": (["digits", "--seed", "-1"], ["seed", "-1"]),
+    "large seed": (["digits", "--seed", str(2**64)], ["seed", str(2**64), "2^64 - 1"]),
     "fraction": (["digits", "--test-fraction", "1"], ["--test-fraction", "'1'"]),
 }
 
@@ -273,9 +282,40 @@ def test_bad_usage_is_exit_code_2(descend, arguments, parts):
     assert not Path("digits-model").exists()
 
 
+@pytest.mark.parametrize("command", ["train", "batch-size"])
+def test_the_usage_above_an_error_is_one_line(descend, command):
+    _, _, err = descend(command, "digits", "--epochs", "0")
+    usage, message = err.splitlines()
+    assert usage.startswith(f"usage: descend {command} ")
+    assert "--epochs" in message
+
+
+def test_the_optimizers_name_may_be_that_of_its_class(descend):
+    code, out, err = descend("train", "digits", "--optimizer", "RMSProp", "--epochs", 1)
+    assert code == 0, err
+    assert "RMSProp(" in out
+
+
+def test_the_epoch_that_patience_keeps_is_said(descend):
+    _, out, _ = descend("train", "digits", "--patience", 2)
+    with Path("digits-model/history.csv").open() as file:
+        losses = [float(row["validation_loss"]) for row in csv.DictReader(file)]
+    best = losses.index(min(losses)) + 1
+    assert best == len(losses) - 2
+    assert re.search(f"by patience, after {len(losses)} epochs in .* s; epoch {best} is kept", out)
+
+
 def test_a_csv_file_without_a_target_lists_its_columns(descend):
     Path("data.csv").write_text("a,b,c\n1,2,3\n")
     fails(descend("train", "data.csv"), 2, "--target", "a, b, c")
+
+
+def test_a_wrong_column_is_answered_with_the_one_named_alike(descend):
+    names = [f"column {number}" for number in range(30)]
+    write_csv("data.csv", [*names, "churn"], [range(31)] * 9)
+    result = descend("train", "data.csv", "--target", "chrun")
+    fails(result, 1, "'chrun' (did you mean 'churn'?)", "column 0, ", "column 19 and 11 more.")
+    assert "column 20" not in result[2]
 
 
 def test_help_explains_every_option(descend):
@@ -288,12 +328,13 @@ def test_help_explains_every_option(descend):
 def test_info_prints_build_info(descend):
     code, out, _ = descend("info")
     assert code == 0
+    assert "what this build is" in descend("info", "--help")[1]
     info = ds.build_info()
     assert all(str(info[key]) in out for key in ("version", "isa", "compiler"))
 
 
 def test_the_facts_are_printed_alone(descend):
-    assert descend("--version")[1] == f"descend {ds.__version__}\n"
+    assert descend("--version")[1] == descend("-V")[1] == f"descend {ds.__version__}\n"
     assert descend("--include")[1] == f"{ds.get_include()}\n"
     assert descend("--cmake-dir")[1] == f"{ds.get_cmake_dir()}\n"
 

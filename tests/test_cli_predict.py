@@ -297,7 +297,37 @@ def test_a_file_that_is_no_model_is_an_error(iris, descend, command, content):
 def test_a_model_that_is_not_there_is_an_error(iris, descend):
     fails(descend("predict", "gone.safetensors", "iris.csv"), 1, "gone.safetensors", "No such file")
     Path("empty").mkdir()
-    fails(descend("predict", "empty", "iris.csv"), 1, "empty", "No such file")
+    fails(descend("predict", "empty", "iris.csv"), 1, "empty", "without model.safetensors")
+
+
+def test_the_systems_reason_is_said_once(iris, descend):
+    _, _, err = descend("predict", "gone.safetensors", "iris.csv")
+    assert err == "descend: gone.safetensors: No such file or directory.\n"
+    _, _, err = descend("train", "digits", "--epochs", 1, "--checkpoint", "gone/run")
+    assert err == "descend: gone/run: No such file or directory.\n"
+
+
+def test_output_of_another_kind_of_file_is_refused_before_the_model_is_read(descend):
+    result = descend("predict", "gone", "gone.csv", "-o", "answers.xlsx")
+    fails(result, 2, "answers.xlsx", ".csv", ".parquet")
+
+
+def test_a_symbolic_link_stays_and_what_it_points_to_is_written(iris, descend):
+    Path("answers.csv").symlink_to("elsewhere.csv")
+    Path("run.ckpt").symlink_to("elsewhere.ckpt")
+    descend("predict", "model.safetensors", "iris.csv", "-o", "answers.csv")
+    descend("train", "digits", "--epochs", 1, "--checkpoint", "run.ckpt")
+    assert Path("answers.csv").is_symlink()
+    assert Path("run.ckpt").is_symlink()
+    assert Path("elsewhere.csv").read_text().startswith("prediction,")
+    assert descend("resume", "elsewhere.ckpt")[0] == 0
+
+
+def test_a_tsv_file_is_written_with_tabs(iris, descend):
+    code, _, err = descend("predict", "model.safetensors", "iris.csv", "-o", "answers.tsv")
+    assert code == 0, err
+    _, out, _ = descend("predict", "model.safetensors", "iris.csv")
+    assert Path("answers.tsv").read_text() == out.replace(",", "\t")
 
 
 def test_a_network_without_preparation_says_how_to_use_it(iris, descend):

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
 import descend as ds
 from command_line import iris_rows, write_csv
+from descend.cli import figures
 
 VOID = {"meta", "img", "link", "br", "input"}
 
@@ -143,6 +145,39 @@ def test_numbers_have_predictions_against_true_values(descend):
     assert "root mean squared error" in page.text
     assert "precision" not in page.text
     assert page.names.count("img") == 2
+    assert "Targets" not in page.text
+
+
+def test_several_targets_have_figures_and_a_panel_each(descend, monkeypatch):
+    drawn = []
+    draw = figures._predictions
+    monkeypatch.setattr(
+        figures, "_predictions", lambda e: drawn.append((e, draw(e))) or drawn[0][1]
+    )
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 2))
+    write_csv("data.csv", ["a", "b", "metres", "tons"], np.c_[x, x[:, 0] * 1000, x[:, 1] + 50])
+    trained(descend, "data.csv", "--target", "metres", "--target", "tons", "--report", "report/")
+    ((evaluation, figure),) = drawn
+
+    panels = figure.axes
+    assert [axes.get_ylabel() for axes in panels] == ["metres, predicted", "tons, predicted"]
+    for place, axes in enumerate(panels):
+        (points,) = axes.collections
+        expected = np.c_[evaluation.targets[:, place], evaluation.answers[:, place]]
+        assert np.array_equal(points.get_offsets(), expected)
+
+    page = Page(Path("report/report.html").read_text(encoding="utf-8"))
+    cells = [text for text in page.texts if text.strip()]
+    for place, name in enumerate(["metres", "tons"]):
+        true, predicted = evaluation.targets[:, place], evaluation.answers[:, place]
+        at = cells.index("Targets") + 1 + 4 * (place + 1)  # behind the header
+        assert cells[at : at + 4] == [
+            name,
+            f"{mean_absolute_error(true, predicted):.4g}",
+            f"{mean_squared_error(true, predicted) ** 0.5:.4g}",
+            f"{r2_score(true, predicted):.4g}",
+        ]
 
 
 def test_without_matplotlib_the_report_has_no_figures(descend, monkeypatch):

@@ -20,11 +20,29 @@ def test_the_code_of_a_page_runs_and_prints_what_it_shows(path, tmp_path, monkey
         pytest.skip(f"all ran but the pieces that need {', '.join(sorted(set(lacked)))}")
 
 
-@EVERY_PAGE
-def test_the_links_of_a_page_lead_to_files(path):
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8")):
-        if not target.startswith("http"):
-            assert (path.parent / target).exists(), target
+def anchors(path):
+    """What may stand behind the # of a link to a page: its headings, as they are linked to."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+OTHER_PAGES = [
+    ROOT / name
+    for name in ("README.md", "CONTRIBUTING.md", "csrc/README.md", "benchmarks/README.md")
+]
+
+
+@pytest.mark.parametrize(
+    "path", [*PAGES, *OTHER_PAGES], ids=lambda path: f"{path.parent.name}-{path.stem}"
+)
+def test_the_links_of_a_page_lead_to_files_and_their_headings(path):
+    for link in re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
+        if link.startswith("http"):
+            continue
+        target, _, anchor = link.partition("#")
+        file = path.parent / target if target else path
+        assert file.exists(), link
+        assert not anchor or anchor in anchors(file), link
 
 
 def test_every_page_is_in_the_index_and_the_index_in_the_readme():

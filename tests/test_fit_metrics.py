@@ -325,4 +325,4 @@ def test_lines_and_bars_show_the_metrics(capsys, monkeypatch):
     )
     (line,) = capsys.readouterr().err.splitlines()
     assert "  accuracy 0." in line
-    assert "  validation accuracy 0." in line
+    assert "(validation 0." in line.partition("accuracy")[2]

@@ -367,6 +367,12 @@ def test_figures_refuse_what_they_cannot_take():
         noise.relative_standard_error(1.5)
     with pytest.raises(ValueError, match="batch_size 11 is above the population of 10 rows"):
         noise.standard_error(11, population=10)
+    for name in ("standard_error", "relative_standard_error"):
+        for population, error in (("5", TypeError), (0, ValueError), (1.5, TypeError)):
+            with pytest.raises(error, match=rf"^GradientNoise\.{name}: population must be"):
+                getattr(noise, name)(4, population=population)
+        with pytest.raises(ValueError, match=rf"^gradient_noise: {name}: batch_size 11 is above"):
+            getattr(noise, name)(11, population=10)
     with pytest.raises(ValueError, match="unknown figure 'sigma'; known figures: noise_scale"):
         noise.confidence_interval("sigma")
     for level in (0, 1, float("nan")):

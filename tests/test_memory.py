@@ -1,7 +1,7 @@
 """Training takes at most the data, five times the parameters, and the activations of a batch.
 
-So a data set may be of any type, and larger than memory where it is mapped from a file: the pages
-of a file that is only read are the system's to drop.
+So a data set may be of any type, or sparse, and larger than memory where it is mapped from a file:
+the pages of a file that is only read are the system's to drop.
 """
 
 import sys
@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from memory_run import SCENARIOS, bound, copy_bytes
+from memory_run import SCENARIOS, bound, copy_bytes, numbers
 from processes import python
 
 pytestmark = [
@@ -30,7 +30,7 @@ def sparse_file(path, dtype, shape):
 def test_training_takes_no_more_memory_than_it_may(tmp_path, name):
     scenario = SCENARIOS[name]
     file = tmp_path / "data.npy"
-    sparse_file(file, scenario.dtype, (scenario.rows, scenario.widths[0]))
+    sparse_file(file, scenario.dtype, (scenario.rows, numbers(scenario)))
     # What is freed goes back at once, large arrays are mapped one by one, and no thread keeps
     # address space in reserve.
     run = python(

@@ -93,6 +93,33 @@ def test_a_path_may_be_a_string_or_a_path(model, folder):
         assert same_bits(ds.Network.load(path).parameters(), model.parameters())
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_symbolic_link_stays_and_what_it_points_to_is_written(model, folder, there):
+    (folder / "disk").mkdir(exist_ok=True)
+    last, first = folder / "disk" / f"last-{there}", folder / f"first-{there}"
+    if there:
+        last.write_bytes(b"before")
+    (folder / "disk" / f"second-{there}").symlink_to(last.name)
+    first.symlink_to(f"disk/second-{there}")
+    model.save(first)
+    assert first.is_symlink()
+    assert not last.is_symlink()
+    assert same_bits(ds.Network.load(last).parameters(), model.parameters())
+
+
+def test_a_symbolic_link_that_leads_nowhere_is_an_error(model, folder):
+    link = folder / "round"
+    link.symlink_to(link.name)
+    with pytest.raises(OSError, match=r"Network.save: .*round.*cannot be opened: "):
+        model.save(link)
+    lost = folder / "lost"
+    lost.symlink_to("gone/model")
+    with pytest.raises(FileNotFoundError, match=r"Network.save: "):
+        model.save(lost)
+    assert link.is_symlink()
+    assert lost.is_symlink()
+
+
 def test_the_file_is_safetensors(model, content):
     tensors = safetensors.numpy.load(content)
     assert sorted(tensors) == [

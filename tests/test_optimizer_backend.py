@@ -113,6 +113,8 @@ REFUSED_THETA = {
     "not contiguous": lambda a: np.repeat(a, 2, axis=1)[:, ::2],
     "reversed": lambda a: a[:, ::-1],
     "read-only": read_only,
+    "masked": np.ma.masked_array,
+    "not aligned": lambda a: np.frombuffer(bytearray(a.nbytes + 1), "u1")[1:].view(a.dtype),
     "a list": lambda a: a.tolist(),
     "nothing": lambda a: None,
 }
@@ -143,6 +145,7 @@ REFUSED_GRADIENTS = {
     "another dtype": lambda g: g.astype("float32"),
     "integers": lambda g: g.astype("int64"),
     "complex": lambda g: g.astype("complex128"),
+    "masked": np.ma.masked_array,
 }
 
 
@@ -177,6 +180,36 @@ def test_a_state_of_something_else_is_refused(name, other):
     with pytest.raises(ValueError, match="update"):
         ours.update(theta, g, others[other]())
     assert same_bits(theta, before)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("shift", [0, 1, 11])
+def test_arrays_that_share_memory_are_refused(name, shift):
+    ours = getattr(ds, name)()
+    memory = random_arrays(24 + shift, "float64", 1)[0]
+    theta, g = memory[:12], memory[shift : shift + 12]
+    own = np.array(g)
+    before, state = memory.copy(), ours.init(theta)
+    with pytest.raises(ValueError, match="share memory"):
+        ours.update(theta, g, state)
+    for vector in state.vectors:
+        with pytest.raises(ValueError, match="share memory"):
+            ours.update(theta, vector, state)
+        with pytest.raises(ValueError, match="share memory"):
+            ours.update(vector, own, state)
+    if len(state.vectors) > 1:
+        twice = type(state)(0, [state.vectors[0]] * len(state.vectors))
+        with pytest.raises(ValueError, match="share memory"):
+            ours.update(theta, own, twice)
+    assert same_bits(memory, before)
+    assert state.step == 0
+
+
+def test_neighbours_in_one_array_do_not_share_memory():
+    memory = np.ones(24)
+    ours = ds.SGD(0.5)
+    ours.update(memory[:12], memory[12:], ours.init(memory[:12]))
+    assert memory.tolist() == [0.5] * 12 + [1.0] * 12
 
 
 @pytest.mark.parametrize("kind", ["int64", "float16", "complex128", object])

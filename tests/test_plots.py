@@ -23,8 +23,19 @@ def curves(figure):
 def test_the_curves_are_the_losses_by_epoch():
     figure = history().plot()
     assert isinstance(figure, Figure)
-    assert curves(figure) == {"training": [1.0, 0.5, 0.25], "validation": [1.1, 0.7, 0.6]}
+    assert curves(figure) == {
+        "training": [1.0, 0.5, 0.25],
+        "validation": [1.1, 0.7, 0.6],
+        "lowest: epoch 3": [0.6],
+    }
     assert list(figure.axes[0].get_lines()[0].get_xdata()) == [1, 2, 3]
+
+
+def test_the_lowest_validation_loss_is_marked_where_it_first_was():
+    axes = history(validation_loss=(1.1, 0.5, 0.5)).plot().axes[0]
+    marked = axes.get_lines()[-1]
+    assert (marked.get_label(), marked.get_marker()) == ("lowest: epoch 2", "o")
+    assert (list(marked.get_xdata()), list(marked.get_ydata())) == ([2], [0.5])
 
 
 def test_metrics_have_a_panel_below_the_loss():

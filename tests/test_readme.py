@@ -75,12 +75,6 @@ def test_the_commands_are_those_promised():
     assert 'pip install ".[test]" && pytest\n' in shell
 
 
-def test_links_to_files_are_right():
-    for target in re.findall(r"\]\(([^)]+)\)", README):
-        if not target.startswith("http"):
-            assert (Path(__file__).parents[1] / target).exists(), target
-
-
 @pytest.mark.no_sanitizer  # bash starts the programs
 def test_the_commands_on_a_file_run(tmp_path):
     (code,) = [code for code in blocks("sh") if "descend predict" in code]

@@ -75,7 +75,7 @@ CALLS = {
     "predict": lambda network, run: network.predict(CASE.X, threads=2),
     "predict of one row": lambda network, run: network.predict(CASE.X[:1]),
     "loss_and_gradient": lambda network, run: network.loss_and_gradient(CASE.X, CASE.y, CASE.loss),
-    "update": lambda network, run: ds.Adam().update(*[ONES.copy()] * 2, ds.Adam().init(ONES)),
+    "update": lambda network, run: ds.Adam().update(ONES.copy(), ONES, ds.Adam().init(ONES)),
     "dense_forward": lambda network, run: ds.ops.dense_forward(ONES, ONES.T, np.ones(3)),
     "dense_backward": lambda network, run: ds.ops.dense_backward(
         ONES[:, :1], ONES, ONES[:2, :1], ONES[:, :1], "tanh"

@@ -62,6 +62,12 @@ void clear_type_error() {
   PyErr_Clear();
 }
 
+// An integer as a message says it: Python refuses to spell thousands of digits.
+std::string spelt(const py::int_& integer) {
+  const auto bits = integer.attr("bit_length")().cast<std::size_t>();
+  return bits > 128 ? text("an integer of ", bits, " bits") : py::str(integer).cast<std::string>();
+}
+
 // A C-ordered copy that holds every value: float32 where that is exact, float64 otherwise.
 py::array float_copy(const py::array& array) {
   const char kind = array.dtype().kind();
@@ -117,6 +123,11 @@ Held<Targets> labels_of(const char* where, py::array array) {
                            static_cast<std::size_t>(array.shape(0)))};
 }
 
+bool is_plain_array(py::handle value) {
+  return py::type::handle_of(value).is(
+      py::handle(reinterpret_cast<PyObject*>(py::detail::npy_api::get().PyArray_Type_)));
+}
+
 // Whether Python makes an array of it column by column, or by a protocol that NumPy does not ask
 // for.
 bool is_of_columns(py::handle value) {
@@ -129,6 +140,10 @@ bool is_of_columns(py::handle value) {
 py::array converted(const char* where, const char* what, py::handle value) {
   if (value.is_none()) {
     throw py::type_error(text(where, ": ", what, " is None, expected an array of real numbers."));
+  }
+  if (is_sparse(value)) {
+    throw py::type_error(text(where, ": ", what, " is a ", type_name(value), ", and sparse, but ",
+                              "only X may be that; give ", what, ".toarray()."));
   }
   if (is_of_columns(value)) {
     return py::module_::import("descend.tables").attr("as_array")(where, what, value);
@@ -150,15 +165,21 @@ py::array converted(const char* where, const char* what, py::handle value) {
 
 }  // namespace
 
+bool is_sparse(py::handle value) {
+  if (is_plain_array(value)) return false;
+  const py::object convert = py::getattr(value, "tocsr", py::none());
+  const py::object format = py::getattr(value, "format", py::none());
+  return PyCallable_Check(convert.ptr()) != 0 ||
+         (py::isinstance<py::str>(format) && format.equal(py::str("csr")));
+}
+
 std::string type_name(py::handle value) {
   return py::type::of(value).attr("__name__").cast<std::string>();
 }
 
 py::array real_array(const char* where, const char* what, py::handle value) {
-  const bool is_plain_array = py::type::handle_of(value).is(
-      py::handle(reinterpret_cast<PyObject*>(py::detail::npy_api::get().PyArray_Type_)));
-  const py::array array =
-      is_plain_array ? py::reinterpret_borrow<py::array>(value) : converted(where, what, value);
+  const py::array array = is_plain_array(value) ? py::reinterpret_borrow<py::array>(value)
+                                                : converted(where, what, value);
   const char kind = array.dtype().kind();
   if (kind != 'f' && kind != 'i' && kind != 'u' && kind != 'b') {
     throw py::type_error(text(where, ": ", what, " has dtype ",
@@ -261,14 +282,13 @@ std::uint64_t integer_argument(const char* where, const char* what, py::handle v
     throw py::type_error(text(where, ": ", what, " must be ", expected(false), ", got ",
                               py::repr(value).cast<std::string>(), "."));
   }
-  const py::object index = py::reinterpret_steal<py::object>(number);
+  const auto index = py::reinterpret_steal<py::int_>(number);
   const unsigned long long converted = PyLong_AsUnsignedLongLong(index.ptr());
   const bool overflow = PyErr_Occurred() != nullptr;
   if (overflow) PyErr_Clear();
   if (overflow || converted < lowest || converted > highest) {
     const bool too_large = index > py::int_(0);
-    throw invalid(where, ": ", what, " must be ", expected(too_large), ", got ",
-                  py::str(index).cast<std::string>(), ".");
+    throw invalid(where, ": ", what, " must be ", expected(too_large), ", got ", spelt(index), ".");
   }
   return converted;
 }
@@ -310,6 +330,10 @@ bool flag_argument(const char* where, const char* what, py::handle value) {
 double number_argument(const char* where, const char* what, py::handle value) {
   const double number = PyFloat_AsDouble(value.ptr());
   if (PyErr_Occurred() != nullptr) {
+    if (PyErr_ExceptionMatches(PyExc_OverflowError) != 0) {
+      PyErr_Clear();
+      throw invalid(where, ": ", what, " is beyond the range of floating point numbers.");
+    }
     clear_type_error();
     throw py::type_error(text(where, ": ", what, " must be a real number, got ",
                               py::repr(value).cast<std::string>(), "."));

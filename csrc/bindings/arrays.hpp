@@ -30,6 +30,9 @@ struct Held {
 /// The name of its type.
 std::string type_name(pybind11::handle value);
 
+/// Whether it is a sparse matrix as scipy.sparse has them: it is or can become CSR.
+bool is_sparse(pybind11::handle value);
+
 /// Any array, object with the array protocol, data frame or series, as an array of real numbers.
 /// Raises TypeError for other kinds of elements and for masked arrays, ValueError for missing
 /// values.

@@ -2,10 +2,12 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <string>
 
 #include "bindings/arrays.hpp"
 #include "core/checks.hpp"
+#include "trainer/loss_options.hpp"
 
 namespace py = pybind11;
 
@@ -37,8 +39,9 @@ ClassWeight class_weight_argument(const char* where, py::handle value, Loss loss
     }
     return class_weight;
   }
-  const bool is_sigmoid = loss == Loss::sigmoid_cross_entropy && outputs == 1;
-  class_weight.weights.assign(is_sigmoid ? 2 : outputs, 1.0);
+  const std::size_t classes = trainer::classes_of(loss, outputs);
+  class_weight.weights.assign(std::max(classes, std::size_t{1}), 1.0);
+  if (classes == 0) return class_weight;  // which the trainer refuses
   for (const auto& [label, weight] : value.cast<py::dict>()) {
     const std::uint64_t index =
         integer_argument(where, "a class of class_weight", label, 0,

@@ -5,12 +5,14 @@
 
 #include <utility>
 
+#include "bindings/gil.hpp"
+
 namespace descend::bindings {
 
 /// Whether a signal such as Ctrl-C has come; its Python exception is then set. Called from the
 /// thread that made the call, without the GIL.
 inline bool signal_came() {
-  const pybind11::gil_scoped_acquire acquire;
+  const GilHeld acquire;
   return PyErr_CheckSignals() != 0;
 }
 
@@ -18,7 +20,7 @@ inline bool signal_came() {
 template <class Work>
 auto without_gil(const Work& work) {
   const auto result = [&] {
-    const pybind11::gil_scoped_release release;
+    const GilReleased release;
     return work();
   }();
   if (PyErr_Occurred() != nullptr) throw pybind11::error_already_set();
@@ -28,7 +30,7 @@ auto without_gil(const Work& work) {
 /// Whether Ctrl-C waits for its handler, which must not run here: the network is locked. Called
 /// without the GIL.
 inline bool ctrl_c_came() {
-  const pybind11::gil_scoped_acquire acquire;
+  const GilHeld acquire;
   if (PyOS_InterruptOccurred() == 0) return false;
   PyErr_SetInterrupt();  // asking has taken it away
   return true;
@@ -41,7 +43,7 @@ void until_not_interrupted(const Work& work) {
   bool ended = false;
   do {
     {
-      const pybind11::gil_scoped_release release;
+      const GilReleased release;
       work([&ended] { return ended = ctrl_c_came(); });
     }
     if (ended && PyErr_CheckSignals() != 0) throw pybind11::error_already_set();

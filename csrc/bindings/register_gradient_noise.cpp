@@ -7,6 +7,7 @@
 #include "bindings/arrays.hpp"
 #include "bindings/class_weights.hpp"
 #include "bindings/initialised.hpp"
+#include "bindings/inputs.hpp"
 #include "bindings/interrupts.hpp"
 #include "bindings/register.hpp"
 #include "core/checks.hpp"
@@ -43,7 +44,7 @@ GradientNoise measure(py::handle network, py::handle inputs, py::handle targets,
   const auto& core_network = network.cast<const Network&>();
   const std::string loss_name = name_argument(kWhere, "loss", loss_value);
   const Loss loss = prefixed(kWhere, [&] { return parse_loss(loss_name); });
-  const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
+  const auto x = inputs_argument(kWhere, inputs);
   const auto y = targets_argument(kWhere, loss, core_network.outputs(), targets);
   const auto weights = weights_argument(kWhere, sample_weight);
   std::vector<std::size_t> indices;
@@ -62,23 +63,26 @@ GradientNoise measure(py::handle network, py::handle inputs, py::handle targets,
   return noise;
 }
 
-std::size_t population_argument(py::handle population) {
-  constexpr const char* kWhere = "GradientNoise.standard_error";
+std::size_t rows_argument(const char* where, py::handle batch_size) {
+  return integer_argument(where, "batch_size", batch_size, 1, kAnySize);
+}
+
+std::size_t population_argument(const char* where, py::handle population) {
   if (population.is_none()) return 0;
-  return integer_argument(kWhere, "population", population, 1, kAnySize);
+  return integer_argument(where, "population", population, 1, kAnySize);
 }
 
 double standard_error(const NoiseEstimate& self, py::handle batch_size, py::handle population) {
-  return self.standard_error(
-      integer_argument("GradientNoise.standard_error", "batch_size", batch_size, 1, kAnySize),
-      population_argument(population));
+  constexpr const char* kWhere = "GradientNoise.standard_error";
+  return self.standard_error(rows_argument(kWhere, batch_size),
+                             population_argument(kWhere, population));
 }
 
 double relative_standard_error(const NoiseEstimate& self, py::handle batch_size,
                                py::handle population) {
-  return self.relative_standard_error(integer_argument("GradientNoise.relative_standard_error",
-                                                       "batch_size", batch_size, 1, kAnySize),
-                                      population_argument(population));
+  constexpr const char* kWhere = "GradientNoise.relative_standard_error";
+  return self.relative_standard_error(rows_argument(kWhere, batch_size),
+                                      population_argument(kWhere, population));
 }
 
 py::tuple confidence_interval(const NoiseEstimate& self, py::handle of, py::handle level_value) {

@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/arrays.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/initialised.hpp"
 #include "bindings/learning_rates.hpp"
 #include "bindings/register.hpp"
@@ -25,14 +26,14 @@ class PythonRate {
  public:
   explicit PythonRate(py::object callable)
       : callable_(new py::object(std::move(callable)), [](py::object* owned) {
-          const py::gil_scoped_acquire acquire;
+          const GilHeld acquire;
           delete owned;
         }) {}
 
   const py::object& callable() const { return *callable_; }
 
   double operator()(std::uint64_t number) const {
-    const py::gil_scoped_acquire acquire;
+    const GilHeld acquire;
     const std::string call = text("learning_rate(", number, ")");
     py::object result;
     try {
@@ -89,6 +90,8 @@ class Parameters {
   py::object popped(const char* name) {
     return left_.contains(name) ? left_.attr("pop")(name) : py::none();
   }
+  /// What messages about the parameters to come begin with.
+  void name_call(std::string where) { where_ = std::move(where); }
   void check_all_taken() const {
     for (const auto& item : left_) {
       throw py::type_error(
@@ -126,8 +129,10 @@ LearningRate make(py::handle kind_value, const py::dict& given) {
   std::uint64_t warm_up_steps = 0;
   double warm_up_start = 0.0;
   bool per_epoch = false;
+  parameters.name_call("schedules.warm_up");
   parameters.take("warm_up_steps", warm_up_steps);
   parameters.take("warm_up_start", warm_up_start);
+  parameters.name_call(where);
   parameters.take("per_epoch", per_epoch);
   parameters.check_all_taken();
   if (warm_up_steps > 0) found = found->warmed_up(warm_up_steps, warm_up_start);

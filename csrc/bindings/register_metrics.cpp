@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/arrays.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/interrupts.hpp"
 #include "bindings/metrics.hpp"
 #include "bindings/register.hpp"
@@ -49,7 +50,7 @@ std::string name_of_callable(py::handle function) {
 CustomMetric custom_metric(const std::string& where, py::handle function) {
   const std::string name = name_of_callable(function);
   return {name, [where, name, function](ConstMatrixView outputs, const Targets& targets) {
-            const py::gil_scoped_acquire acquire;
+            const GilHeld acquire;
             const py::object value = function(copied(outputs), copied(targets));
             const std::string what = text("what the metric ", name, " returns");
             return number_argument(where.c_str(), what.c_str(), value);

@@ -8,7 +8,9 @@
 #include <utility>
 
 #include "bindings/arrays.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/initialised.hpp"
+#include "bindings/inputs.hpp"
 #include "bindings/interrupts.hpp"
 #include "bindings/register.hpp"
 #include "core/checks.hpp"
@@ -77,9 +79,21 @@ void place_parameters(const char* where, const std::string& what, py::handle val
   target[py::ellipsis()] = given;
 }
 
+// What is iterated over; TypeError where nothing is.
+py::list items(const char* where, py::handle given) {
+  if (PyObject* const list = PySequence_List(given.ptr())) {
+    return py::reinterpret_steal<py::list>(list);
+  }
+  if (PyErr_ExceptionMatches(PyExc_TypeError) == 0) throw py::error_already_set();
+  PyErr_Clear();
+  throw py::type_error(text(where, ": parameters must be a list of pairs (weights, bias), got ",
+                            py::repr(given).cast<std::string>(), "."));
+}
+
 // A parameter list as one flat array of `dtype`.
 py::array flat_parameters(const char* where, const std::vector<LayerShape>& shapes, DType dtype,
-                          const py::sequence& layers) {
+                          py::handle given) {
+  const py::list layers = items(where, given);
   const LayerShape& last = shapes.back();
   py::array flat = new_array(dtype, {static_cast<py::ssize_t>(last.bias_offset + last.units)});
   if (layers.size() != shapes.size()) {
@@ -101,7 +115,7 @@ py::array flat_parameters(const char* where, const std::vector<LayerShape>& shap
 
 Network make_network(py::handle inputs, const py::sequence& layers, py::handle init,
                      py::handle seed, py::handle dtype, py::handle input_dropout,
-                     const std::optional<py::sequence>& parameters) {
+                     py::handle parameters) {
   constexpr const char* kWhere = "Network";
   NetworkSpec spec;
   spec.inputs = integer_argument(kWhere, "inputs", inputs, 1, kAnySize);
@@ -112,13 +126,13 @@ Network make_network(py::handle inputs, const py::sequence& layers, py::handle i
   spec.input_dropout = number_argument(kWhere, "input dropout", input_dropout);
   const std::uint64_t seed_value = integer_argument(kWhere, "seed", seed, 0, kAnySeed);
   try {
-    if (parameters && !spec.layers.empty()) {
-      const py::array flat = flat_parameters(kWhere, layer_shapes(spec), spec.dtype, *parameters);
+    if (!parameters.is_none() && !spec.layers.empty()) {
+      const py::array flat = flat_parameters(kWhere, layer_shapes(spec), spec.dtype, parameters);
       const ConstVectorView view(flat.data(), spec.dtype, static_cast<std::size_t>(flat.size()));
-      const py::gil_scoped_release release;
+      const GilReleased release;
       return Network(spec, view, seed_value);
     }
-    const py::gil_scoped_release release;
+    const GilReleased release;
     return Network(spec, seed_value);
   } catch (const std::bad_alloc&) {
     py::set_error(PyExc_MemoryError,
@@ -138,7 +152,7 @@ VectorView view_of(const Network& network, py::array& flat) {
 
 py::array predict(const Network& network, py::handle inputs, py::handle threads) {
   constexpr const char* kWhere = "Network.predict";
-  const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
+  const auto x = inputs_argument(kWhere, inputs);
   const int thread_count = threads_argument(kWhere, threads);
   const DType dtype = network.spec().dtype;
   py::array outputs = new_array(dtype, {static_cast<py::ssize_t>(x.view.rows()),
@@ -154,7 +168,7 @@ py::tuple loss_and_gradient(const Network& network, py::handle inputs, py::handl
   constexpr const char* kWhere = "Network.loss_and_gradient";
   const std::string loss_name = name_argument(kWhere, "loss", loss_value);
   const Loss loss = prefixed(kWhere, [&] { return parse_loss(loss_name); });
-  const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
+  const auto x = inputs_argument(kWhere, inputs);
   const auto y = targets_argument(kWhere, loss, network.outputs(), targets);
   const auto weights = weights_argument(kWhere, sample_weight);
   const int thread_count = threads_argument(kWhere, threads);
@@ -172,17 +186,17 @@ py::list parameters(const Network& network) {
   py::array flat = flat_array(network);
   const VectorView view = view_of(network, flat);
   {
-    const py::gil_scoped_release release;
+    const GilReleased release;
     network.get_parameters(view);
   }
   return layer_arrays(network.layer_shapes(), flat);
 }
 
-void set_parameters(Network& network, const py::sequence& layers) {
+void set_parameters(Network& network, py::handle layers) {
   const py::array flat = flat_parameters("Network.set_parameters", network.layer_shapes(),
                                          network.spec().dtype, layers);
   const ConstVectorView view(flat.data(), network.spec().dtype, network.parameter_count());
-  const py::gil_scoped_release release;
+  const GilReleased release;
   network.set_parameters(view);
 }
 
@@ -202,7 +216,7 @@ void register_network(py::module_& module) {
       .def(py::init(&make_network), py::arg("inputs"), py::arg("layers"), py::arg("init"),
            py::arg("seed"), py::arg("dtype"), py::arg("input_dropout"), py::arg("parameters"))
       // Copying waits for a training step to end, which may wait for the GIL.
-      .def(py::init<const Network&>(), py::arg("other"), py::call_guard<py::gil_scoped_release>(),
+      .def(py::init<const Network&>(), py::arg("other"), py::call_guard<GilReleased>(),
            "A copy, parameters included.")
       .def_property_readonly("inputs", &Network::inputs, "Columns of X.")
       .def_property_readonly("outputs", &Network::outputs, "Units of the last layer.")
@@ -224,10 +238,10 @@ void register_network(py::module_& module) {
 
 Parameters
 ----------
-X : array_like of shape (rows, inputs)
+X : array_like or sparse matrix of shape (rows, inputs)
     Real, finite numbers of any type, or a data frame of them; never modified. Contiguous rows are
     read where they stand, and converted to the network's dtype as they are needed; others are
-    copied once.
+    copied once. Rows of a sparse matrix are made dense as they are needed, as for ``Trainer.fit``.
 threads : int, optional
     How many threads to use; by default as many as the work is worth.
 
@@ -296,7 +310,7 @@ ValueError, TypeError
           "save",
           [](const Network& network, py::handle path) {
             const std::string file = path_argument(path);
-            const py::gil_scoped_release release;
+            const GilReleased release;
             network.save(file);
           },
           py::arg("path"),
@@ -311,7 +325,7 @@ OSError
           "load_parameters",
           [](Network& network, py::handle path) {
             const std::string file = path_argument(path);
-            const py::gil_scoped_release release;
+            const GilReleased release;
             network.load_parameters(file);
           },
           py::arg("path"),
@@ -328,7 +342,7 @@ ValueError
           "_load",
           [](py::handle path) {
             const std::string file = path_argument(path);
-            const py::gil_scoped_release release;
+            const GilReleased release;
             return Network::load(file);
           },
           py::arg("path"));

@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 
 #include "bindings/arrays.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/register.hpp"
 #include "core/checks.hpp"
 #include "descend/ops.hpp"
@@ -52,7 +53,7 @@ py::array dense_forward(py::handle x_value, py::handle w_value, py::handle b_val
   convert(kWhere, "b", b, dtype);
   NewMatrix a(dtype, x.view.rows(), w.view.columns());
   {
-    const py::gil_scoped_release release;
+    const GilReleased release;
     ops::dense_forward(x.view, w.view, b.view, activation, a.view);
   }
   return a.array;
@@ -77,7 +78,7 @@ py::tuple dense_backward(py::handle d_a_value, py::handle x_value, py::handle w_
   py::array d_b = new_array(dtype, {static_cast<py::ssize_t>(w.view.columns())});
   const VectorView d_b_view(d_b.mutable_data(), dtype, w.view.columns());
   {
-    const py::gil_scoped_release release;
+    const GilReleased release;
     ops::dense_backward(d_a.view, x.view, w.view, z_or_a.view, activation, d_x.view, d_w.view,
                         d_b_view);
   }
@@ -98,7 +99,7 @@ py::tuple loss(py::handle loss_value, py::handle outputs, py::handle targets,
   NewMatrix d_outputs(dtype, f.view.rows(), f.view.columns());
   double value;
   {
-    const py::gil_scoped_release release;
+    const GilReleased release;
     value = ops::loss(which, f.view, y.view, d_outputs.view, weights.view);
   }
   return py::make_tuple(value, d_outputs.array);

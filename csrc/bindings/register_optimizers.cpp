@@ -6,6 +6,7 @@
 #include <set>
 
 #include "bindings/arrays.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/initialised.hpp"
 #include "bindings/learning_rates.hpp"
 #include "bindings/optimizers.hpp"
@@ -52,11 +53,20 @@ py::array float_array(const char* where, const char* what, py::handle value) {
                               py::str(array.dtype()).cast<std::string>(),
                               ", expected float32 or float64 in native byte order."));
   }
-  if ((array.flags() & py::array::c_style) == 0 ||
-      (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) == 0) {
+  const bool is_plain = Py_TYPE(array.ptr()) == py::detail::npy_api::get().PyArray_Type_;
+  if (!is_plain &&
+      py::isinstance(array, py::module_::import("numpy").attr("ma").attr("MaskedArray"))) {
+    throw py::type_error(text(where, ": ", what,
+                              " is a masked array, whose mask would be passed over; give its "
+                              "data, or filled(value)."));
+  }
+  if ((array.flags() & py::array::c_style) == 0) {
     throw invalid(where, ": ", what,
                   " is not C-contiguous, expected adjacent elements; "
                   "numpy.ascontiguousarray makes such a copy.");
+  }
+  if ((array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) == 0) {
+    throw invalid(where, ": ", what, " is not aligned in memory; copy() makes an array that is.");
   }
   return array;
 }
@@ -118,7 +128,7 @@ void update_in_place(const Optimizer& optimizer, py::handle theta_value, py::han
   const ConstVectorView gradient_view(gradient.data(), dtype_of(gradient), size);
   const std::uint64_t step = state.step + 1;
   {
-    const py::gil_scoped_release release;
+    const GilReleased release;
     update(optimizer, step, theta_view, gradient_view, vectors);
   }
   state.step = step;
@@ -246,7 +256,8 @@ Raises
 TypeError
     If an array is not float32 or float64.
 ValueError
-    If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
+    If shapes or dtypes differ, theta is read-only or not contiguous, or arrays share memory;
+    nothing changes then.
 )doc");
   const auto add_field = [&](const char* field, const auto& value, auto...) {
     const std::string doc = text(field, "(self) -> ", type_of(value));

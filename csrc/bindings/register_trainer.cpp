@@ -8,6 +8,7 @@
 #include "bindings/arrays.hpp"
 #include "bindings/bound_trainer.hpp"
 #include "bindings/class_weights.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/learning_rates.hpp"
 #include "bindings/optimizers.hpp"
 #include "bindings/register.hpp"
@@ -63,7 +64,7 @@ BoundTrainer load_trainer(py::handle path, py::handle threads, py::handle learni
     rate = learning_rate_argument("Trainer.load", "learning_rate", learning_rate);
   }
   const Device device = device_argument("Trainer.load", device_value);
-  const py::gil_scoped_release release;
+  const GilReleased release;
   return BoundTrainer(Trainer::load(file, thread_count, rate, device));
 }
 

@@ -7,6 +7,8 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/bound_trainer.hpp"
+#include "bindings/gil.hpp"
+#include "bindings/inputs.hpp"
 #include "bindings/interrupts.hpp"
 #include "bindings/metrics.hpp"
 #include "core/checks.hpp"
@@ -89,20 +91,20 @@ class FitCall {
     options.stop = stop_from(asked["stop"]);
     options.metrics = metrics_.metrics;
     if (!asked["validation_X"].is_none()) {
-      validation_x_ = matrix_argument(kValidation, "X", "(rows, inputs)", asked["validation_X"]);
+      validation_x_ = inputs_argument(kValidation, asked["validation_X"]);
       validation_y_ = targets_argument(kValidation, self.loss, self.outputs, asked["validation_y"]);
       options.validation_inputs = validation_x_.view;
       options.validation_targets = validation_y_.view;
     }
     if (!on_begin_.is_none()) {
       options.on_begin = [this] {
-        const py::gil_scoped_acquire acquire;
+        const GilHeld acquire;
         on_begin_();
       };
     }
     if (!on_epoch_.is_none()) {
       options.on_epoch = [this](const EpochReport& report) {
-        const py::gil_scoped_acquire acquire;
+        const GilHeld acquire;
         return on_epoch_(report_dict(report, metrics_)).cast<bool>();
       };
     }
@@ -110,7 +112,7 @@ class FitCall {
       options.every_n_steps =
           integer_argument(kFit, "every_n_steps", asked["every_n_steps"], 1, kMost);
       options.on_step = [this](const StepReport& report) {
-        const py::gil_scoped_acquire acquire;
+        const GilHeld acquire;
         return on_step_(report_dict(report)).cast<bool>();
       };
     }
@@ -130,14 +132,14 @@ class FitCall {
 
  private:
   const HeldMetrics metrics_;
-  Held<ConstMatrixView> validation_x_;
+  Held<InputView> validation_x_;
   Held<Targets> validation_y_;
   const py::object on_begin_, on_epoch_, on_step_;
 };
 
 py::dict fit(BoundTrainer& self, py::handle inputs, py::handle targets, py::handle sample_weight,
              const py::dict& asked) {
-  const auto x = matrix_argument(kFit, "X", "(rows, inputs)", inputs);
+  const auto x = inputs_argument(kFit, inputs);
   const auto y = targets_argument(kFit, self.loss, self.outputs, targets);
   const auto weights = weights_argument(kFit, sample_weight);
   FitCall call(self, asked);
@@ -152,13 +154,13 @@ class PythonBatches {
       : self_(self), begin_(std::move(begin)) {}
 
   void begin() {
-    const py::gil_scoped_acquire acquire;
+    const GilHeld acquire;
     iterator_ = begin_();
     number_ = 0;
   }
 
   bool next(Batch& batch) {
-    const py::gil_scoped_acquire acquire;
+    const GilHeld acquire;
     const py::object item = py::reinterpret_steal<py::object>(PyIter_Next(iterator_.ptr()));
     if (PyErr_Occurred() != nullptr) throw py::error_already_set();
     if (!item) return false;
@@ -170,7 +172,7 @@ class PythonBatches {
                                 is_pair ? text(parts, " elements") : type_name(item), "."));
     }
     const auto part = [&](std::size_t i) { return py::object(item[py::int_(i)]); };
-    x_ = matrix_argument(where.c_str(), "X", "(rows, inputs)", part(0));
+    x_ = inputs_argument(where.c_str(), part(0));
     y_ = targets_argument(where.c_str(), self_.loss, self_.outputs, part(1));
     weights_ = weights_argument(where.c_str(), parts == 3 ? part(2) : py::none());
     batch = {x_.view, y_.view, weights_.view};
@@ -182,7 +184,7 @@ class PythonBatches {
   const py::object begin_;
   py::object iterator_;
   std::size_t number_ = 0;
-  Held<ConstMatrixView> x_;
+  Held<InputView> x_;
   Held<Targets> y_;
   Held<ConstVectorView> weights_;
 };

@@ -9,6 +9,7 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/bound_trainer.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/learning_rates.hpp"
 #include "bindings/optimizers.hpp"
 #include "core/checks.hpp"
@@ -37,7 +38,7 @@ void save(BoundTrainer& self, py::handle path, const std::optional<std::string>&
     }
     self.trainer.set_extra(std::move(extra));
   }
-  const py::gil_scoped_release release;
+  const GilReleased release;
   self.trainer.save(file);
 }
 

@@ -6,6 +6,7 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/bound_trainer.hpp"
+#include "bindings/inputs.hpp"
 #include "bindings/interrupts.hpp"
 #include "bindings/metrics.hpp"
 
@@ -18,7 +19,7 @@ namespace {
 double run_epoch(BoundTrainer& self, py::handle inputs, py::handle targets, py::handle order,
                  py::handle sample_weight, py::handle check_finite) {
   constexpr const char* kWhere = "Trainer.run_epoch";
-  const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
+  const auto x = inputs_argument(kWhere, inputs);
   const auto y = targets_argument(kWhere, self.loss, self.outputs, targets);
   const auto weights = weights_argument(kWhere, sample_weight);
   std::vector<std::size_t> indices;
@@ -33,7 +34,7 @@ double run_epoch(BoundTrainer& self, py::handle inputs, py::handle targets, py::
 
 double step(BoundTrainer& self, py::handle inputs, py::handle targets, py::handle sample_weight) {
   constexpr const char* kWhere = "Trainer.step";
-  const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
+  const auto x = inputs_argument(kWhere, inputs);
   const auto y = targets_argument(kWhere, self.loss, self.outputs, targets);
   const auto weights = weights_argument(kWhere, sample_weight);
   return without_gil([&] { return self.trainer.step(x.view, y.view, weights.view, signal_came); });
@@ -42,7 +43,7 @@ double step(BoundTrainer& self, py::handle inputs, py::handle targets, py::handl
 py::dict evaluate(const BoundTrainer& self, py::handle inputs, py::handle targets,
                   py::handle metrics, py::handle sample_weight) {
   constexpr const char* kWhere = "Trainer.evaluate";
-  const auto x = matrix_argument(kWhere, "X", "(rows, inputs)", inputs);
+  const auto x = inputs_argument(kWhere, inputs);
   const auto y = targets_argument(kWhere, self.loss, self.outputs, targets);
   const auto weights = weights_argument(kWhere, sample_weight);
   const HeldMetrics held = metrics_argument(kWhere, metrics);

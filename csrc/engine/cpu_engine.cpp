@@ -44,6 +44,7 @@ bool CpuEngine<T>::backpropagate(const core::Worker& worker, core::Pace& pace,
   const std::size_t rows = batch.rows.count;
   const std::size_t part_rows = sharing_.rows_together(worker);
   magnitudes_.begin_rows(worker);
+  propagation_.begin_rows(worker, rows, part_rows, pieces_.row_blocks(rows));
   for (std::size_t begin = 0; begin < rows; begin += part_rows) {
     const std::size_t end = std::min(begin + part_rows, rows);
     if (!propagation_.run(worker, pace, batch, theta, begin, end)) return false;
@@ -116,7 +117,7 @@ bool CpuEngine<T>::gradient_of_part(const core::Worker& worker, core::Pace& pace
                                     bool accumulate) {
   const kernels::Sums sums = accumulate ? kernels::Sums::go_on : kernels::Sums::replace;
   return gradient_of_rows(worker, pace, rows.size(), [&](const Piece& piece) {
-    pieces_.add_up(piece, batch, rows, gradient + piece.offset, sums, nullptr);
+    pieces_.add_up(piece, batch, rows, gradient + piece.offset, sums);
   });
 }
 

@@ -5,12 +5,14 @@
 #include <utility>
 #include <variant>
 
+#include "core/aligned_buffer.hpp"
 #include "core/checks.hpp"
 #include "core/thread_team.hpp"
 #include "engine/cuda_memory.hpp"
 #include "engine/gradient_pieces.hpp"
 #include "engine/minibatch.hpp"
 #include "kernels/cuda_kernels.hpp"
+#include "kernels/dispatch.hpp"
 
 namespace descend::engine {
 
@@ -169,6 +171,7 @@ class CudaEngine<T>::Work {
               const std::function<bool()>& goes_on);
   bool upload_bytes(unsigned char* to, const void* from, std::size_t bytes,
                     const std::function<bool()>& goes_on);
+  bool upload_sparse(const InputView& inputs, const std::function<bool()>& goes_on);
   bool take_examples(const Examples& examples, const std::function<bool()>& goes_on);
 
   Shape& shape_of(std::size_t rows);
@@ -333,10 +336,36 @@ bool CudaEngine<T>::Work::upload(CudaBuffer<unsigned char>& to, const ConstMatri
   return true;
 }
 
+// Sparse rows become dense ones of T, so many at a time.
+template <class T>
+bool CudaEngine<T>::Work::upload_sparse(const InputView& inputs,
+                                        const std::function<bool()>& goes_on) {
+  const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
+  const std::size_t row_bytes = ld_x_ * sizeof(T);
+  const std::size_t together =
+      std::min(std::max<std::size_t>(kUploadBytes / row_bytes, 1), inputs.rows());
+  core::AlignedBuffer<T> dense(together * ld_x_);
+  inputs_.reserve(core::checked_product(inputs.rows(), row_bytes, "device 'cuda': sparse X"));
+  ld_inputs_ = ld_x_;
+  for (std::size_t row = 0; row < inputs.rows(); row += together) {
+    const std::size_t count = std::min(together, inputs.rows() - row);
+    rows_of(kernels, inputs, Rows{nullptr, row, count}, dense.data(), ld_x_);
+    const bool whole =
+        upload_bytes(inputs_.data() + row * row_bytes, dense.data(), count * row_bytes, goes_on);
+    wait();  // the next rows take the place of these
+    if (!whole || (row > 0 && !goes_on())) return false;
+  }
+  return true;
+}
+
 template <class T>
 bool CudaEngine<T>::Work::take_examples(const Examples& examples,
                                         const std::function<bool()>& goes_on) {
-  if (!upload(inputs_, examples.inputs, ld_inputs_, goes_on)) return false;
+  const InputView& inputs = examples.inputs;
+  if (!(inputs.is_sparse() ? upload_sparse(inputs, goes_on)
+                           : upload(inputs_, inputs.dense(), ld_inputs_, goes_on))) {
+    return false;
+  }
   if (examples.targets.are_labels()) {
     const LabelView& labels = examples.targets.labels();
     const std::size_t bytes = labels.size() * element_size(labels.element_type());
@@ -375,7 +404,8 @@ bool CudaEngine<T>::Work::begin(const CudaCall<T>& call, const std::function<boo
   }
   kernels::CudaExamples examples{};
   examples.x = inputs_.data();
-  examples.x_type = call.examples.inputs.element_type();
+  examples.x_type = call.examples.inputs.is_sparse() ? element_type_of<T>()
+                                                     : call.examples.inputs.dense().element_type();
   examples.ld_x = ld_inputs_;
   examples.y = targets_.data();
   examples.are_labels = targets.are_labels();
@@ -632,6 +662,7 @@ void CudaEngine<T>::Work::loss(const kernels::CudaStep<T>& step, const Part& par
   loss.y = has_labels() && !smooths() ? nullptr : y_.data();
   loss.ld_y = ld_y_;
   loss.labels = labels_.data();
+  loss.labelled = has_labels();
   loss.scale = scale_.data();
   loss.row = row_.data();
   loss.losses = losses_.data();

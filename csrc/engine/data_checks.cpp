@@ -10,6 +10,7 @@
 
 #include "core/checks.hpp"
 #include "core/thread_team.hpp"
+#include "engine/check_parts.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace descend::engine {
@@ -18,32 +19,10 @@ namespace {
 
 using core::invalid;
 
-// Bytes of data between two questions: a few milliseconds of reading, also from a disk.
-constexpr std::size_t kPartBytes = std::size_t{1} << 20;
 // Parts that a second thread is worth: one alone reads them in a few milliseconds.
 constexpr std::size_t kPartsPerThread = 64;
 // Elements that are converted at a time.
 constexpr std::size_t kConverted = 1024;
-
-// Rows of one part.
-std::size_t part_rows(std::size_t row_bytes) { return kPartBytes / row_bytes + 1; }
-
-bool asked_to_end(const CheckOptions& options) {
-  core::InterruptPoll* const interrupt = options.interrupt;
-  return interrupt != nullptr && interrupt->due(core::InterruptPoll::Clock::now()) &&
-         interrupt->ask();
-}
-
-// Calls visit(begin, end) for one part of `rows` rows after the other.
-template <class Visit>
-void for_each_part(std::size_t rows, std::size_t row_bytes, const CheckOptions& options,
-                   const Visit& visit) {
-  const std::size_t part = part_rows(row_bytes);
-  for (std::size_t begin = 0; begin < rows; begin += part) {
-    visit(begin, std::min(begin + part, rows));
-    if (asked_to_end(options)) throw core::Interrupted{};
-  }
-}
 
 std::size_t row_bytes(const ConstMatrixView& matrix) {
   return matrix.columns() * element_size(matrix.element_type());
@@ -252,18 +231,31 @@ std::vector<double> balanced_weights(const std::vector<std::uint32_t>& classes) 
 
 }  // namespace
 
+std::optional<Element> first_not_finite(const ConstMatrixView& matrix, DType dtype,
+                                        const CheckOptions& options) {
+  if (!is_floating(matrix.element_type())) return std::nullopt;
+  std::optional<Element> found;
+  const core::Share part = first_part_not_finite(matrix, dtype, options);
+  for_each_value(
+      matrix, part.begin, part.end, [&](std::size_t row, std::size_t column, double value) {
+        const bool narrows = dtype == DType::float32;
+        const bool finite =
+            std::isfinite(narrows ? static_cast<double>(static_cast<float>(value)) : value);
+        if (!finite && !found) found = Element{row, column, value};
+      });
+  return found;
+}
+
+std::invalid_argument not_finite(const char* where, const char* what, const Element& element) {
+  return invalid(where, ": ", what, " is ", element.value, " at row ", element.row, ", column ",
+                 element.column, ", expected finite numbers",
+                 std::isfinite(element.value) ? " within the range of float32." : ".");
+}
+
 void check_finite(const char* where, const char* what, const ConstMatrixView& matrix, DType dtype,
                   const CheckOptions& options) {
-  if (!is_floating(matrix.element_type())) return;
-  const auto check_value = [&](std::size_t row, std::size_t column, double value) {
-    const bool narrows = dtype == DType::float32;
-    if (std::isfinite(value) && (!narrows || std::isfinite(static_cast<float>(value)))) return;
-    throw invalid(where, ": ", what, " is ", value, " at row ", row, ", column ", column,
-                  ", expected finite numbers",
-                  std::isfinite(value) ? " within the range of float32." : ".");
-  };
-  const core::Share part = first_part_not_finite(matrix, dtype, options);
-  for_each_value(matrix, part.begin, part.end, check_value);
+  const std::optional<Element> element = first_not_finite(matrix, dtype, options);
+  if (element) throw not_finite(where, what, *element);
 }
 
 void check_targets(const char* where, const Targets& targets, Loss loss, std::size_t rows,

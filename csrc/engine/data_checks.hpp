@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
+#include <stdexcept>
 #include <vector>
 
 #include "core/interrupt_poll.hpp"
@@ -45,5 +47,19 @@ RowWeights row_weights(const char* where, ConstVectorView sample_weight,
 /// `what` is the matrix's name. Integers are, and are not read.
 void check_finite(const char* where, const char* what, const ConstMatrixView& matrix, DType dtype,
                   const CheckOptions& options);
+
+/// A number and where it stands.
+struct Element {
+  std::size_t row;
+  std::size_t column;
+  double value;
+};
+
+/// The first element, row after row, that is not finite, also as `dtype`.
+std::optional<Element> first_not_finite(const ConstMatrixView& matrix, DType dtype,
+                                        const CheckOptions& options);
+
+/// What check_finite throws of it.
+std::invalid_argument not_finite(const char* where, const char* what, const Element& element);
 
 }  // namespace descend::engine

@@ -3,32 +3,22 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "core/float_environment.hpp"
+#include "descend/input_view.hpp"
 #include "descend/matrix_view.hpp"
+#include "engine/csr_rows.hpp"
+#include "engine/rows.hpp"
 #include "kernels/kernel_table.hpp"
 
 namespace descend::engine {
 
 /// A data set: inputs (rows, inputs), targets of as many rows, and a weight a row or none.
 struct Examples {
-  ConstMatrixView inputs;
+  InputView inputs;
   Targets targets;
   const double* weights = nullptr;
-};
-
-/// `count` of its rows: row i is order[first + i], or first + i where order is null.
-struct Rows {
-  const std::size_t* order;
-  std::size_t first;
-  std::size_t count;
-
-  std::size_t operator[](std::size_t i) const {
-    return order == nullptr ? first + i : order[first + i];
-  }
-  Rows part(std::size_t begin, std::size_t end) const {
-    return {order, first + begin, end - begin};
-  }
 };
 
 /// A matrix of the arithmetic's type: rows `ld` elements apart.
@@ -42,6 +32,11 @@ struct Matrix {
 template <class T>
 bool readable_in_place(const ConstMatrixView& source, const Rows& rows) {
   return rows.order == nullptr && source.element_type() == element_type_of<T>();
+}
+/// Sparse rows cannot.
+template <class T>
+bool readable_in_place(const InputView& source, const Rows& rows) {
+  return !source.is_sparse() && readable_in_place<T>(source.dense(), rows);
 }
 
 /// `rows` of `source` as T: in place where they are adjacent rows of T, else gathered and converted
@@ -58,11 +53,36 @@ Matrix<T> rows_of(const kernels::Kernels<T>& kernels, const ConstMatrixView& sou
                        source.row_stride(), rows.order, rows.first, buffer, ld_buffer});
   return {buffer, ld_buffer};
 }
+/// The same of dense rows, or of sparse ones, which are always gathered.
+template <class T>
+Matrix<T> rows_of(const kernels::Kernels<T>& kernels, const InputView& source, const Rows& rows,
+                  T* buffer, std::size_t ld_buffer) {
+  if (!source.is_sparse()) return rows_of(kernels, source.dense(), rows, buffer, ld_buffer);
+  const core::KeepSubnormals keep;
+  gather_csr_rows(kernels, source.sparse(), rows, buffer, ld_buffer);
+  return {buffer, ld_buffer};
+}
 
-/// The class indices of `rows` into `labels`.
+/// The class indices of `rows` into `labels`, -1 for what is none of 32 bits.
 inline void gather_labels(const LabelView& source, const Rows& rows, std::int32_t* labels) {
   for (std::size_t i = 0; i < rows.count; ++i) {
-    labels[i] = static_cast<std::int32_t>(source[rows[i]]);
+    const std::int64_t label = source[rows[i]];
+    const auto narrow = static_cast<std::int32_t>(label);
+    labels[i] = narrow == label ? narrow : -1;
+  }
+}
+
+/// Whether a label is one of so many classes. Those that passed the checks are, unless the caller
+/// has changed them since, in a callback or another thread.
+inline bool is_class(std::int64_t label, std::size_t classes) {
+  return label >= 0 && static_cast<std::uint64_t>(label) < classes;
+}
+
+/// NaN for the losses of rows whose label is no class, so that no step is taken from them.
+template <class T>
+void judge_labels(const std::int32_t* labels, std::size_t rows, std::size_t classes, T* losses) {
+  for (std::size_t i = 0; i < rows; ++i) {
+    if (!is_class(labels[i], classes)) losses[i] = std::numeric_limits<T>::quiet_NaN();
   }
 }
 
@@ -74,12 +94,12 @@ inline double weight_sum(const double* weights, const Rows& rows) {
   return sum;
 }
 
-/// Distance between rows of a matrix of `columns` columns: whole groups, and no multiple of
-/// 2 KiB, at which the rows of a column would share a few sets of the cache.
+/// Distance between rows of a matrix of `columns` columns: whole groups, and no multiple of 512
+/// bytes, at which the rows of a column would share a few sets of the first cache.
 template <class T>
 constexpr std::size_t row_distance(std::size_t columns) {
   const std::size_t padded = kernels::padded<T>(columns);
-  return padded * sizeof(T) % 2048 == 0 ? padded + kernels::kGroup<T> : padded;
+  return padded * sizeof(T) % 512 == 0 ? padded + kernels::kGroup<T> : padded;
 }
 
 }  // namespace descend::engine

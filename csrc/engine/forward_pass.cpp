@@ -8,6 +8,7 @@
 #include "core/float_environment.hpp"
 #include "core/interrupt_poll.hpp"
 #include "core/thread_team.hpp"
+#include "engine/nonzeros.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace descend::engine {
@@ -34,7 +35,12 @@ template <class T>
 class ForwardPass {
  public:
   ForwardPass(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta)
-      : spec_(spec), layout_(layout), theta_(theta), ld_(row_distance<T>(spec.inputs)) {
+      : spec_(spec),
+        layout_(layout),
+        theta_(theta),
+        kernels_(kernels::kernels_of<T>(kernels::kernel_table())),
+        ld_(row_distance<T>(spec.inputs)),
+        most_nonzeros_(most_nonzeros<T>(layout.layers.front())) {
     for (const LayerLayout& layer : layout.layers) {
       ld_ = std::max(ld_, row_distance<T>(layer.units));
     }
@@ -43,19 +49,24 @@ class ForwardPass {
   /// Elements of one buffer for `rows` rows.
   std::size_t buffer_size(std::size_t rows) const { return rows * ld_; }
 
+  /// Words that it takes to find zeros of inputs.
+  std::size_t word_count() const {
+    return most_nonzeros_ == 0 ? 0 : kernels::kNonzeroBits * nonzero_words(spec_.inputs);
+  }
+
   /// The last layer's a (rows.count, outputs), in one of the `buffers`. `goes_on` is asked after
-  /// each layer; null where it says no.
+  /// each layer; null where it says no. Zeros are not looked for where `words` is null.
   template <class GoesOn>
-  Matrix<T> run(const ConstMatrixView& inputs, const Rows& rows, T* const (&buffers)[2],
-                const GoesOn& goes_on) const {
-    const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
-    Matrix<T> x = rows_of(kernels, inputs, rows, buffers[1], ld_);
+  Matrix<T> run(const InputView& inputs, const Rows& rows, T* const (&buffers)[2],
+                std::uint64_t* words, const GoesOn& goes_on) const {
+    Matrix<T> x = rows_of(kernels_, inputs, rows, buffers[1], ld_);
     for (std::size_t l = 0; l < layout_.layers.size(); ++l) {
-      const LayerLayout& layer = layout_.layers[l];
       T* const a = buffers[l % 2];
-      kernels.dense_forward({rows.count, layer.inputs, layer.units, x.data, x.ld,
-                             theta_ + layer.weights, theta_ + layer.bias, nullptr, a, ld_,
-                             spec_.layers[l].activation});
+      if (l == 0 && words != nullptr) {
+        forward_inputs(rows.count, x, words, a);
+      } else {
+        forward(l, rows.count, x, nullptr, a);
+      }
       if (!goes_on()) return {nullptr, 0};
       x = {a, ld_};
     }
@@ -63,10 +74,31 @@ class ForwardPass {
   }
 
  private:
+  void forward(std::size_t l, std::size_t rows, const Matrix<T>& x, const std::uint64_t* nonzeros,
+               T* a) const {
+    const LayerLayout& layer = layout_.layers[l];
+    kernels_.dense_forward({rows, layer.inputs, layer.units, x.data, x.ld, theta_ + layer.weights,
+                            theta_ + layer.bias, nullptr, a, ld_, spec_.layers[l].activation,
+                            nonzeros});
+  }
+
+  // The first layer, as many rows at a time as zeros are found in.
+  void forward_inputs(std::size_t rows, const Matrix<T>& x, std::uint64_t* words, T* a) const {
+    for (std::size_t row = 0; row < rows; row += kernels::kNonzeroBits) {
+      const std::size_t count = std::min(kernels::kNonzeroBits, rows - row);
+      const Matrix<T> part = {x.data + row * x.ld, x.ld};
+      const bool have_zeros = kernels_.find_nonzeros(
+          {count, spec_.inputs, most_nonzeros_, part.data, part.ld, words, nullptr});
+      forward(0, count, part, have_zeros ? words : nullptr, a + row * ld_);
+    }
+  }
+
   const NetworkSpec& spec_;
   const ParameterLayout& layout_;
   const T* theta_;
+  const kernels::Kernels<T>& kernels_;
   std::size_t ld_;
+  std::size_t most_nonzeros_;
 };
 
 // How many workers `rows` rows are worth.
@@ -80,7 +112,7 @@ int forward_workers(std::size_t rows, const ParameterLayout& layout, int threads
 // where it says yes.
 template <class T, class Visit>
 bool for_each_block(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
-                    const ConstMatrixView& inputs, const Rows& all, int workers,
+                    const InputView& inputs, const Rows& all, int workers,
                     const std::function<bool()>& interrupted, const Visit& visit) {
   const ForwardPass<T> pass(spec, layout, theta);
   const std::size_t block_rows = std::min(all.count, kRowsTogether);
@@ -88,10 +120,11 @@ bool for_each_block(const NetworkSpec& spec, const ParameterLayout& layout, cons
   if (all.count == block_rows && size <= kFewElements && workers == 1) {
     const core::FlushToZero flush;
     alignas(64) T few[2][kFewElements];
-    visit(0, all, pass.run(inputs, all, {few[0], few[1]}, [] { return true; }));
+    visit(0, all, pass.run(inputs, all, {few[0], few[1]}, nullptr, [] { return true; }));
     return true;
   }
   core::AlignedBuffer<T> buffers(2 * size * static_cast<std::size_t>(workers));
+  core::AlignedBuffer<std::uint64_t> words(pass.word_count() * static_cast<std::size_t>(workers));
   core::InterruptPoll poll(interrupted);
   std::atomic<bool> ended{false};
   core::run_team(workers, [&](const core::Worker& worker) {
@@ -101,13 +134,15 @@ bool for_each_block(const NetworkSpec& spec, const ParameterLayout& layout, cons
       }
       return !ended;
     };
-    T* const own = buffers.data() + 2 * size * static_cast<std::size_t>(worker.index);
+    const auto index = static_cast<std::size_t>(worker.index);
+    T* const own = buffers.data() + 2 * size * index;
+    std::uint64_t* const own_words = words.data() + pass.word_count() * index;
     const core::Share share = worker.share(all.count);
     for (std::size_t row = share.begin; row < share.end; row += block_rows) {
       const Rows rows = all.part(row, std::min(row + block_rows, share.end));
-      const Matrix<T> outputs = pass.run(inputs, rows, {own, own + size}, goes_on);
+      const Matrix<T> outputs = pass.run(inputs, rows, {own, own + size}, own_words, goes_on);
       if (outputs.data == nullptr) return;
-      visit(static_cast<std::size_t>(worker.index), rows, outputs);
+      visit(index, rows, outputs);
     }
   });
   return !ended;
@@ -117,7 +152,7 @@ bool for_each_block(const NetworkSpec& spec, const ParameterLayout& layout, cons
 
 template <class T>
 bool predict(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
-             const ConstMatrixView& inputs, const MatrixView& outputs, int threads,
+             const InputView& inputs, const MatrixView& outputs, int threads,
              const std::function<bool()>& interrupted) {
   T* const out = static_cast<T*>(outputs.data());
   const std::size_t rows = inputs.rows();
@@ -172,6 +207,9 @@ std::optional<double> mean_loss(const NetworkSpec& spec, const ParameterLayout& 
                      }
                      arguments.losses = losses.data() + (rows.first - first);
                      kernels.loss[static_cast<int>(loss)](arguments);
+                     if (targets.are_labels()) {
+                       judge_labels(arguments.labels, rows.count, units, arguments.losses);
+                     }
                      for (std::size_t i = 0; outputs != nullptr && i < rows.count; ++i) {
                        std::copy_n(f.data + i * f.ld, units, outputs + rows[i] * units);
                      }
@@ -184,10 +222,10 @@ std::optional<double> mean_loss(const NetworkSpec& spec, const ParameterLayout& 
 }
 
 template bool predict<float>(const NetworkSpec&, const ParameterLayout&, const float*,
-                             const ConstMatrixView&, const MatrixView&, int,
+                             const InputView&, const MatrixView&, int,
                              const std::function<bool()>&);
 template bool predict<double>(const NetworkSpec&, const ParameterLayout&, const double*,
-                              const ConstMatrixView&, const MatrixView&, int,
+                              const InputView&, const MatrixView&, int,
                               const std::function<bool()>&);
 template std::optional<double> mean_loss<float>(const NetworkSpec&, const ParameterLayout&,
                                                 const float*, const Examples&, Loss, float*, int,

@@ -17,7 +17,7 @@ namespace descend::engine {
 /// yes.
 template <class T>
 bool predict(const NetworkSpec& spec, const ParameterLayout& layout, const T* theta,
-             const ConstMatrixView& inputs, const MatrixView& outputs, int threads,
+             const InputView& inputs, const MatrixView& outputs, int threads,
              const std::function<bool()>& interrupted);
 
 /// J = sum_i w_i L_i / sum_i w_i over all rows of `examples`, whose outputs (rows, outputs) are

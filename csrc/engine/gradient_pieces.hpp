@@ -27,12 +27,8 @@ struct Piece : Elements {
   std::size_t column_begin;
 };
 
-/// Where a layer has more activations than weights, its gradient is a sum over so many blocks of
-/// rows, (b0 + b1) + (b2 + b3).
-constexpr std::size_t kRowBlocks = 4;
-
-/// Whether it is, of so many rows at a time of a network of so many parameters: this must not
-/// depend on the workers, nor on the device.
+/// Whether a layer's gradient is a sum over blocks of rows, of so many rows at a time of a network
+/// of so many parameters: this must not depend on the workers, nor on the device.
 bool sums_row_blocks(const LayerLayout& layer, std::size_t rows, std::size_t parameters);
 
 /// Rows of weights in a piece, at most.
@@ -43,10 +39,13 @@ class GradientPieces {
  public:
   /// For at most `block_rows` rows and `workers` workers. Throws std::bad_alloc.
   GradientPieces(const ParameterLayout& layout, const LayerSharing<T>& sharing,
-                 const Propagation<T>& propagation, std::size_t block_rows, int workers);
+                 Propagation<T>& propagation, std::size_t block_rows, int workers);
 
   /// Only add_up() will be called: sum_own_rows() has nothing to do.
   void sum_parts_only() { row_sums_size_ = 0; }
+
+  /// How many blocks of so many rows the gradient of the first layer is a sum of.
+  std::size_t row_blocks(std::size_t rows) const;
 
   /// Behind the last rows, and before a barrier and the first piece: sums those of this worker.
   void sum_own_rows(const core::Worker& worker, const Minibatch& batch);
@@ -69,7 +68,9 @@ class GradientPieces {
 
   /// The same over some of the minibatch's rows, which are summed one after the other.
   void add_up(const Piece& piece, const Minibatch& batch, const core::Share& rows, T* gradient,
-              kernels::Sums sums, const Update<T>* read_next) const;
+              kernels::Sums sums) const {
+    add_up(piece, batch, rows, gradient, sums, nullptr, {nullptr, 0});
+  }
 
   /// Room of this worker for a piece's gradient.
   T* gradient_room(const core::Worker& worker) { return scratch(worker, 0); }
@@ -102,13 +103,19 @@ class GradientPieces {
   }
   bool sums_own_rows(const core::Worker& worker, std::size_t rows) const;
   T* row_sums(std::size_t index, const Piece& piece);
+  void add_up(const Piece& piece, const Minibatch& batch, const core::Share& rows, T* gradient,
+              kernels::Sums sums, const Update<T>* read_next,
+              const typename Nonzeros<T>::Blocks& nonzeros) const;
+  void add_up_nonzeros(const core::Worker& worker, const Piece& piece, const Minibatch& batch,
+                       const core::Share& rows, T* gradient, kernels::Sums sums,
+                       const Update<T>* read_next);
   const T* add_up_blocks(const core::Worker& worker, const Piece& piece, const Minibatch& batch,
                          std::size_t first, std::size_t count, T* sum, T* other_half);
   T* scratch(const core::Worker& worker, std::size_t place);
 
   const ParameterLayout& layout_;
   const LayerSharing<T>& sharing_;
-  const Propagation<T>& propagation_;
+  Propagation<T>& propagation_;
   const kernels::Kernels<T>& kernels_;
   core::AlignedBuffer<T> pieces_;            // a few pieces a worker
   std::size_t row_sums_size_ = 0;            // of one worker

@@ -12,6 +12,9 @@ namespace descend::engine {
 /// with the same bits.
 constexpr std::size_t kBlockRows = 1024;
 
+/// Blocks of a minibatch's rows over which a gradient is summed, where it is a sum over such.
+constexpr std::size_t kRowBlocks = 4;
+
 struct Minibatch {
   Examples examples;
   Rows rows;

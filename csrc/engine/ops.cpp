@@ -188,6 +188,9 @@ double loss_and_slope(Loss loss, const ConstMatrixView& outputs, const Targets& 
   arguments.ld_d = d_outputs.row_stride();
   arguments.losses = losses.data();
   kernels.loss[static_cast<int>(loss)](arguments);
+  if (targets.are_labels()) {
+    engine::judge_labels(labels.data(), rows.count, arguments.outputs, losses.data());
+  }
   return kernels.weighted_sum(rows.count, losses.data(), weights) / total;
 }
 

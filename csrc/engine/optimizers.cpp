@@ -1,5 +1,6 @@
 // The optimizers' names, ranges and update on anybody's arrays.
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <type_traits>
@@ -87,6 +88,24 @@ void check_vector(const char* what, std::size_t size, DType dtype, VectorView th
   }
 }
 
+// What shares memory with another would be read behind the update of what stands there.
+void check_apart(VectorView theta, ConstVectorView gradient, const std::vector<VectorView>& state) {
+  const std::uintptr_t bytes = theta.size() * element_size(theta.dtype());
+  const auto begin = [&](std::size_t i) {
+    const void* const data = i == 0 ? theta.data() : i == 1 ? gradient.data() : state[i - 2].data();
+    return reinterpret_cast<std::uintptr_t>(data);
+  };
+  for (std::size_t i = 1; i < state.size() + 2; ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (begin(i) < begin(j) + bytes && begin(j) < begin(i) + bytes) {
+        throw core::invalid(
+            "update: theta, the gradient and the vectors of the state share memory; each must "
+            "have its own.");
+      }
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> optimizer_names() {
@@ -135,6 +154,7 @@ void update(const Optimizer& optimizer, std::uint64_t step, VectorView theta,
   for (const VectorView& vector : state) {
     check_vector("the state", vector.size(), vector.dtype(), theta);
   }
+  check_apart(theta, gradient, state);
   const LearningRate& schedule = learning_rate(optimizer);
   if (schedule.counts_epochs()) {
     throw core::invalid("update: learning_rate counts epochs, which only a Trainer has.");

@@ -31,6 +31,7 @@ Propagation<T>::Propagation(const NetworkSpec& spec, const ParameterLayout& layo
       ld_y_(row_distance<T>(layout.layers.back().units)),
       x_(block_rows * ld_x_),
       x_mask_(spec.input_dropout > 0 ? block_rows * ld_x_ : 0),
+      nonzeros_(layout.layers.front(), block_rows, workers),
       y_(block_rows * ld_y_),
       labels_(block_rows),
       scale_(block_rows),
@@ -57,9 +58,10 @@ Matrix<T> Propagation<T>::input_of(std::size_t l, const Minibatch& batch) const 
     const Layer& below = layers_[l - 1];
     return {drops_outputs(below, batch) ? below.dropped.data() : below.a.data(), below.ld};
   }
-  const ConstMatrixView& inputs = batch.examples.inputs;
+  const InputView& inputs = batch.examples.inputs;
   if (!drops_inputs(batch) && readable_in_place<T>(inputs, batch.rows)) {
-    return {static_cast<const T*>(inputs.row(batch.rows.first)), inputs.row_stride()};
+    const ConstMatrixView& dense = inputs.dense();
+    return {static_cast<const T*>(dense.row(batch.rows.first)), dense.row_stride()};
   }
   return {x_.data(), ld_x_};
 }
@@ -73,11 +75,13 @@ bool Propagation<T>::run(const core::Worker& worker, core::Pace& pace, const Min
     return product_flops(end - begin, layout_.layers[l]) / worker.count;
   };
   take_inputs(share, batch);
+  const Matrix<T> x = input_of(0, batch);
+  nonzeros_.find(worker, share, {x.data + share.begin * x.ld, x.ld});
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const bool by_columns = sharing_.forward_by_columns(l);
     if (by_columns) worker.wait();
     const std::size_t units = layout_.layers[l].units;
-    forward(l, part_of<T>(worker, begin, end, units, by_columns), batch, theta);
+    forward(l, worker, part_of<T>(worker, begin, end, units, by_columns), batch, theta);
     if (by_columns) worker.wait();
     if (drops_outputs(layers_[l], batch)) drop_outputs(l, share, batch);
     if (!pace.meet_after(share_flops(l))) return false;
@@ -115,19 +119,28 @@ void Propagation<T>::take_inputs(const core::Share& share, const Minibatch& batc
 }
 
 template <class T>
-void Propagation<T>::forward(std::size_t l, const Part& part, const Minibatch& batch,
-                             const T* theta) {
+void Propagation<T>::forward(std::size_t l, const core::Worker& worker, const Part& part,
+                             const Minibatch& batch, const T* theta) {
   if (part.rows == 0) return;
   Layer& layer = layers_[l];
   const LayerLayout& place = layout_.layers[l];
   const Matrix<T> input = input_of(l, batch);
-  const std::size_t offset = part.row_begin * layer.ld + part.column_begin;
-  kernels_.dense_forward({part.rows, place.inputs, part.column_end - part.column_begin,
-                          input.data + part.row_begin * input.ld, input.ld,
-                          theta + place.weights + place.inputs * part.column_begin,
-                          theta + place.bias + part.column_begin,
-                          layer.z.size() > 0 ? layer.z.data() + offset : nullptr,
-                          layer.a.data() + offset, layer.ld, spec_.layers[l].activation});
+  const auto forward_rows = [&](const core::Share& rows, const std::uint64_t* nonzeros) {
+    const std::size_t offset = rows.begin * layer.ld + part.column_begin;
+    kernels_.dense_forward({rows.size(), place.inputs, part.column_end - part.column_begin,
+                            input.data + rows.begin * input.ld, input.ld,
+                            theta + place.weights + place.inputs * part.column_begin,
+                            theta + place.bias + part.column_begin,
+                            layer.z.size() > 0 ? layer.z.data() + offset : nullptr,
+                            layer.a.data() + offset, layer.ld, spec_.layers[l].activation,
+                            nonzeros});
+  };
+  const core::Share rows = {part.row_begin, part.row_begin + part.rows};
+  if (l == 0) {
+    nonzeros_.for_each_run(worker, rows, forward_rows);
+  } else {
+    forward_rows(rows, nullptr);
+  }
 }
 
 template <class T>
@@ -160,7 +173,7 @@ void Propagation<T>::smooth_targets(const Minibatch& batch, const Rows& rows,
     T* const row = y + i * ld_y_;
     if (labels != nullptr) {
       std::fill_n(row, outputs, T{0});
-      row[labels[i]] = T{1};
+      if (is_class(labels[i], outputs)) row[labels[i]] = T{1};
     }
     for (std::size_t j = 0; j < outputs; ++j) row[j] = kept * row[j] + rest;
   }
@@ -217,6 +230,9 @@ void Propagation<T>::loss(const core::Share& share, const Minibatch& batch) {
   arguments.padded = true;
   arguments.losses = losses_.data() + share.begin;
   kernels_.loss[static_cast<int>(loss_)](arguments);
+  if (targets.are_labels()) {
+    judge_labels(labels_.data() + share.begin, rows.count, arguments.outputs, arguments.losses);
+  }
   const std::size_t last = layers_.size() - 1;
   if (const T* source = slope_source(last, share.begin)) {
     kernels_.activation_backward[static_cast<int>(spec_.layers[last].activation)](

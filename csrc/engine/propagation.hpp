@@ -15,6 +15,7 @@
 #include "engine/layer_sharing.hpp"
 #include "engine/layout.hpp"
 #include "engine/minibatch.hpp"
+#include "engine/nonzeros.hpp"
 #include "kernels/kernel_table.hpp"
 
 namespace descend::engine {
@@ -26,6 +27,13 @@ class Propagation {
   /// Room for `block_rows` rows at a time and `workers` workers. Throws std::bad_alloc.
   Propagation(const NetworkSpec& spec, const ParameterLayout& layout,
               const LayerSharing<T>& sharing, Loss loss, std::size_t block_rows, int workers);
+
+  /// Prepares this worker for `rows` rows, `part_rows` of which go through run() together, and
+  /// whose gradient is the sum of `row_blocks` blocks of them.
+  void begin_rows(const core::Worker& worker, std::size_t rows, std::size_t part_rows,
+                  std::size_t row_blocks) {
+    nonzeros_.begin(worker, rows, part_rows, row_blocks);
+  }
 
   /// Takes rows [begin, end) of the minibatch through the network and back. Returns whether it
   /// came to its end, as CpuEngine::backpropagate() does.
@@ -42,6 +50,13 @@ class Propagation {
   }
 
   Matrix<T> d_z_of(std::size_t l) const { return {layers_[l].d_z.data(), layers_[l].ld}; }
+
+  /// What is not 0 in rows of the inputs of layer l, as Nonzeros::blocks() has it.
+  typename Nonzeros<T>::Blocks nonzeros_of(std::size_t l, const core::Worker& worker,
+                                           const core::Share& rows) {
+    if (l > 0) return {nullptr, 0};
+    return nonzeros_.blocks(worker, rows);
+  }
 
   /// L_i of each row.
   const T* losses() const { return losses_.data(); }
@@ -63,7 +78,8 @@ class Propagation {
     return batch.dropout != nullptr && layer.mask.size() > 0;
   }
   void take_inputs(const core::Share& share, const Minibatch& batch);
-  void forward(std::size_t l, const Part& part, const Minibatch& batch, const T* theta);
+  void forward(std::size_t l, const core::Worker& worker, const Part& part, const Minibatch& batch,
+               const T* theta);
   void drop_outputs(std::size_t l, const core::Share& share, const Minibatch& batch);
   void loss(const core::Share& share, const Minibatch& batch);
   void smooth_targets(const Minibatch& batch, const Rows& rows, const std::int32_t* labels, T* y);
@@ -80,6 +96,7 @@ class Propagation {
   std::size_t ld_x_, ld_y_;
   core::AlignedBuffer<T> x_;  // inputs that are gathered, converted or dropped
   core::AlignedBuffer<T> x_mask_;
+  Nonzeros<T> nonzeros_;  // of the inputs
   core::AlignedBuffer<T> y_;
   core::AlignedBuffer<std::int32_t> labels_;
   core::AlignedBuffer<T> scale_;

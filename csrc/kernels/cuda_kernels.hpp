@@ -144,6 +144,7 @@ struct CudaLoss {
   const T* scale;
   const std::size_t* row;
   T* losses;
+  bool labelled;           ///< labels are given; one that is no class makes its loss NaN
   std::size_t block_rows;  ///< whose losses are summed before they are added
   bool is_first, is_last;  ///< of the parts of a step
 };

@@ -100,7 +100,9 @@ __global__ void __launch_bounds__(kGatherThreads)
       const std::size_t row = row_of(place);
       gather.row[place] = row;
       if (examples.are_labels) {
-        gather.labels[place] = static_cast<std::int32_t>(label_at(examples, row));
+        const std::int64_t label = label_at(examples, row);
+        const auto narrow = static_cast<std::int32_t>(label);
+        gather.labels[place] = narrow == label ? narrow : -1;
       }
       const double weight = examples.weights == nullptr ? 1.0 : flushed(examples.weights[row]);
       gather.scale[place] = static_cast<T>(flushed(weight / entry.total_weight));
@@ -191,6 +193,11 @@ __global__ void __launch_bounds__(kLossThreads)
     arguments.losses = loss.losses + first;
     losses_of(loss.loss, arguments);
     __syncwarp(own_group<T>());
+    for (std::size_t i = own_lane<T>(); loss.labelled && i < rows; i += kGroup<T>) {
+      const std::int32_t label = loss.labels[first + i];
+      const bool is_class = label >= 0 && static_cast<std::size_t>(label) < loss.outputs;
+      if (!is_class) arguments.losses[i] = Constants<T>::kNaN;
+    }
     T* const outputs = static_cast<T*>(step.examples->outputs);
     const bool derives = loss.activation != Activation::identity;
     for (std::size_t i = 0; i < rows; ++i) {

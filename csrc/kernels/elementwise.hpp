@@ -67,11 +67,12 @@ void gather_from(const GatherArguments<T>& rows, const Source* source) {
     return source + row * rows.ld_source;
   };
   for (std::size_t i = 0; i < rows.rows; ++i) {
-    // Shuffled rows are where no prefetcher looks: ask for the one after the next.
+    // Shuffled rows are where no prefetcher looks: ask for the one after the next, in the second
+    // cache, which waits for more lines at once than the first (rows from memory: half the time).
     if (i + 2 < rows.rows) {
       const Source* ahead = row_of(i + 2);
       for (std::size_t j = 0; j < rows.columns; j += kGroupBytes / sizeof(Source)) {
-        __builtin_prefetch(ahead + j);
+        __builtin_prefetch(ahead + j, 0, 2);
       }
     }
     convert_row(rows.columns, row_of(i), rows.out + i * rows.ld_out);

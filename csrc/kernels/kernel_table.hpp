@@ -35,6 +35,26 @@ constexpr int kFunctionCount = 0 DESCEND_FUNCTIONS(DESCEND_COUNT_ROW);
 /// or are taken from 0 and then added to them.
 enum class Sums { replace, go_on, add };
 
+/// Bits of a word of what is not 0: rows that are found together, at most, and columns a word.
+constexpr std::size_t kNonzeroBits = 64;
+
+/// Which elements of `rows` rows of x, at most kNonzeroBits, are not 0. A row with more than `most`
+/// of them counts as one without zeros.
+template <class T>
+struct FindNonzeros {
+  std::size_t rows, columns, most;
+  const T* x;
+  std::size_t ld_x;
+  std::uint64_t* of_rows;     ///< (rows, columns / kNonzeroBits, rounded up): a bit a column
+  std::uint64_t* of_columns;  ///< (columns): a bit a row; null: not asked for
+};
+
+/// Those of a few rows; of_columns is null where no row counts as having zeros.
+struct NonzeroBlock {
+  std::size_t first_row, rows;
+  const std::uint64_t* of_columns;
+};
+
 /// z = x w + b and a = f(z) for `rows` rows of x.
 template <class T>
 struct DenseForward {
@@ -47,6 +67,8 @@ struct DenseForward {
   T* a;              ///< padded rows; not z
   std::size_t ld_a;  ///< of z and a
   Activation activation;
+  /// What is not 0 in x, as of_rows of FindNonzeros has it; null: everything.
+  const std::uint64_t* nonzeros = nullptr;
 };
 
 /// d_z of the layer below: (d_z w^T) f'(z below), for `rows` rows and columns [input_begin,
@@ -82,6 +104,10 @@ struct DenseBackwardWeights {
   /// Vectors of d_w's layout that are read next, the first null where none are: while a tile of d_w
   /// is computed, its part of them is fetched into the second cache.
   const T* read_next[3];
+  /// What is not 0 in x, in blocks one behind the other, the first from x's first row; null:
+  /// everything.
+  const NonzeroBlock* nonzeros = nullptr;
+  std::size_t nonzero_blocks = 0;
 };
 
 /// d_b = the column sums of d_z, over `columns` columns in whole groups.
@@ -163,6 +189,8 @@ struct Kernels {
                                           std::uint64_t step);
   void (*update[kOptimizerCount])(const UpdateArguments<T>&);
   void (*gather_rows)(const GatherArguments<T>&);
+  /// Returns false, with nothing written to of_columns, where no row counts as having zeros.
+  bool (*find_nonzeros)(const FindNonzeros<T>&);
   /// out = x + y by element; out may be one of them.
   void (*add)(std::size_t count, const T* x, const T* y, T* out);
   /// out = x * y by element.

@@ -43,6 +43,7 @@ constexpr Kernels<T> kernels() {
       {DESCEND_OPTIMIZERS(DESCEND_ROW)},
 #undef DESCEND_ROW
       gather_rows<T>,
+      find_nonzeros<T>,
       add<T>,
       multiply<T>,
       all_finite<T>,

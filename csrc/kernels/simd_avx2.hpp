@@ -139,6 +139,13 @@ DESCEND_INLINE Mask<float> less(Vec<float> a, Vec<float> b) {
 DESCEND_INLINE Mask<float> equal(Vec<float> a, Vec<float> b) {
   return {_mm256_cmp_ps(a.low, b.low, _CMP_EQ_OQ), _mm256_cmp_ps(a.high, b.high, _CMP_EQ_OQ)};
 }
+DESCEND_INLINE std::uint64_t nonzero_bits(Vec<float> a) {
+  const auto bits = [](__m256 half) {
+    return static_cast<std::uint64_t>(
+        _mm256_movemask_ps(_mm256_cmp_ps(half, _mm256_setzero_ps(), _CMP_NEQ_UQ)));
+  };
+  return bits(a.low) | bits(a.high) << 8;
+}
 DESCEND_INLINE Vec<float> select(Mask<float> mask, Vec<float> a, Vec<float> b) {
   return {_mm256_blendv_ps(b.low, a.low, mask.low), _mm256_blendv_ps(b.high, a.high, mask.high)};
 }
@@ -222,6 +229,13 @@ DESCEND_INLINE Mask<double> less(Vec<double> a, Vec<double> b) {
 }
 DESCEND_INLINE Mask<double> equal(Vec<double> a, Vec<double> b) {
   return {_mm256_cmp_pd(a.low, b.low, _CMP_EQ_OQ), _mm256_cmp_pd(a.high, b.high, _CMP_EQ_OQ)};
+}
+DESCEND_INLINE std::uint64_t nonzero_bits(Vec<double> a) {
+  const auto bits = [](__m256d half) {
+    return static_cast<std::uint64_t>(
+        _mm256_movemask_pd(_mm256_cmp_pd(half, _mm256_setzero_pd(), _CMP_NEQ_UQ)));
+  };
+  return bits(a.low) | bits(a.high) << 4;
 }
 DESCEND_INLINE Vec<double> select(Mask<double> mask, Vec<double> a, Vec<double> b) {
   return {_mm256_blendv_pd(b.low, a.low, mask.low), _mm256_blendv_pd(b.high, a.high, mask.high)};

@@ -7,6 +7,7 @@
 //   fraction(a), exponent(a)
 //                      a = fraction 2^exponent, fraction in [sqrt(1/2), sqrt(2)); a positive,
 //                      normal
+//   nonzero_bits(a)    bit i: whether lane i is not 0
 //   sum(a), maximum(a) lane i is joined with lane i + half, halving down to one lane
 //   load_first, store_first
 //                      touch the first n <= kGroup<T> elements only; lanes not loaded are 0
@@ -104,6 +105,9 @@ DESCEND_INLINE Mask<float> less(Vec<float> a, Vec<float> b) {
 }
 DESCEND_INLINE Mask<float> equal(Vec<float> a, Vec<float> b) {
   return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)};
+}
+DESCEND_INLINE std::uint64_t nonzero_bits(Vec<float> a) {
+  return _mm512_cmp_ps_mask(a.v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
 }
 DESCEND_INLINE Vec<float> select(Mask<float> mask, Vec<float> a, Vec<float> b) {
   return {_mm512_mask_blend_ps(mask.bits, b.v, a.v)};
@@ -223,6 +227,9 @@ DESCEND_INLINE Mask<double> less(Vec<double> a, Vec<double> b) {
 }
 DESCEND_INLINE Mask<double> equal(Vec<double> a, Vec<double> b) {
   return {_mm512_cmp_pd_mask(a.v, b.v, _CMP_EQ_OQ)};
+}
+DESCEND_INLINE std::uint64_t nonzero_bits(Vec<double> a) {
+  return _mm512_cmp_pd_mask(a.v, _mm512_setzero_pd(), _CMP_NEQ_UQ);
 }
 DESCEND_INLINE Vec<double> select(Mask<double> mask, Vec<double> a, Vec<double> b) {
   return {_mm512_mask_blend_pd(mask.bits, b.v, a.v)};

@@ -194,6 +194,14 @@ DESCEND_INLINE Mask<T> equal(Vec<T> a, Vec<T> b) {
   return mask;
 }
 template <class T>
+DESCEND_INLINE std::uint64_t nonzero_bits(Vec<T> a) {
+  T lanes[kGroup<T>];
+  a.store(lanes);
+  std::uint64_t bits = 0;
+  for (std::size_t i = 0; i < kGroup<T>; ++i) bits |= std::uint64_t{lanes[i] != T{0}} << i;
+  return bits;
+}
+template <class T>
 DESCEND_INLINE Vec<T> select(Mask<T> mask, Vec<T> a, Vec<T> b) {
   for (std::size_t i = 0; i < 4; ++i) a.part[i] = select(mask.part[i], a.part[i], b.part[i]);
   return a;

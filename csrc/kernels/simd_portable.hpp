@@ -155,6 +155,12 @@ DESCEND_INLINE Mask<T> equal(Vec<T> a, Vec<T> b) {
   return r;
 }
 template <class T>
+DESCEND_INLINE std::uint64_t nonzero_bits(Vec<T> a) {
+  std::uint64_t bits = 0;
+  for (std::size_t i = 0; i < kGroup<T>; ++i) bits |= std::uint64_t{a.lane[i] != T{0}} << i;
+  return bits;
+}
+template <class T>
 DESCEND_INLINE Vec<T> select(Mask<T> mask, Vec<T> a, Vec<T> b) {
   for (std::size_t i = 0; i < kGroup<T>; ++i) a.lane[i] = mask.lane[i] ? a.lane[i] : b.lane[i];
   return a;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -132,10 +133,28 @@ class TemporaryFile {
   int descriptor_ = -1;
 };
 
-/// The path behind symbolic links, or `path` itself where there is nothing.
+/// What a symbolic link points to, seen from where it is; `path` itself where it is none.
+std::string link_target(const std::string& path) {
+  std::string target(PATH_MAX, '\0');
+  const ssize_t length = readlink(path.c_str(), target.data(), target.size());
+  if (length < 0) return path;
+  target.resize(static_cast<std::size_t>(length));
+  return target.front() == '/' ? target : path.substr(0, path.find_last_of('/') + 1) + target;
+}
+
+/// The path behind symbolic links, also where nothing is there yet, as open() follows them.
 std::string resolved(const std::string& path) {
-  const std::unique_ptr<char, void (*)(void*)> real(realpath(path.c_str(), nullptr), std::free);
-  return real ? real.get() : path;
+  constexpr int kMostLinks = 40;
+  std::string place = path;
+  for (int links = 0; links < kMostLinks; ++links) {
+    const std::unique_ptr<char, void (*)(void*)> real(realpath(place.c_str(), nullptr), std::free);
+    if (real) return real.get();
+    if (errno == ELOOP) break;
+    const std::string behind = link_target(place);
+    if (behind == place) return place;
+    place = behind;
+  }
+  fail("cannot be opened", ELOOP);
 }
 
 }  // namespace

@@ -98,7 +98,7 @@ std::size_t Network::parameter_count() const { return state_->layout.count; }
 
 std::vector<LayerShape> Network::layer_shapes() const { return shapes_of(state_->layout); }
 
-bool Network::predict(ConstMatrixView inputs, MatrixView outputs, int threads,
+bool Network::predict(InputView inputs, MatrixView outputs, int threads,
                       const std::function<bool()>& interrupted) const {
   constexpr const char* kWhere = "Network.predict";
   core::check_threads(kWhere, threads);
@@ -117,7 +117,7 @@ bool Network::predict(ConstMatrixView inputs, MatrixView outputs, int threads,
   });
 }
 
-double Network::loss(ConstMatrixView inputs, const Targets& targets, Loss loss,
+double Network::loss(InputView inputs, const Targets& targets, Loss loss,
                      ConstVectorView sample_weight, int threads) const {
   constexpr const char* kWhere = "Network.loss";
   core::check_threads(kWhere, threads);
@@ -131,7 +131,7 @@ double Network::loss(ConstMatrixView inputs, const Targets& targets, Loss loss,
   });
 }
 
-double Network::loss_and_gradient(ConstMatrixView inputs, const Targets& targets, Loss loss,
+double Network::loss_and_gradient(InputView inputs, const Targets& targets, Loss loss,
                                   VectorView gradient, ConstVectorView sample_weight, int threads,
                                   const std::function<bool()>& interrupted) const {
   constexpr const char* kWhere = "Network.loss_and_gradient";

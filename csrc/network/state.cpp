@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/checks.hpp"
+#include "engine/csr_checks.hpp"
 #include "network/initializers.hpp"
 
 namespace descend::network {
@@ -96,7 +97,7 @@ void set_parameters(State& network, const void* canonical) {
   });
 }
 
-void check_inputs(const char* where, const NetworkSpec& spec, const ConstMatrixView& inputs,
+void check_inputs(const char* where, const NetworkSpec& spec, const InputView& inputs,
                   const engine::CheckOptions& options) {
   if (inputs.columns() != spec.inputs) {
     throw invalid(where, ": X has shape (", inputs.rows(), ", ", inputs.columns(),
@@ -105,12 +106,19 @@ void check_inputs(const char* where, const NetworkSpec& spec, const ConstMatrixV
   if (inputs.rows() == 0) {
     throw invalid(where, ": X has shape (0, ", inputs.columns(), "), expected at least one row.");
   }
-  if (options.reads_inputs) engine::check_finite(where, "X", inputs, spec.dtype, options);
+  if (inputs.is_sparse()) {
+    engine::check_index_type(where, inputs.sparse());
+    if (!options.reads_inputs) return;
+    engine::check_places(where, inputs.sparse(), options);
+    engine::check_finite(where, inputs.sparse(), spec.dtype, options);
+  } else if (options.reads_inputs) {
+    engine::check_finite(where, "X", inputs.dense(), spec.dtype, options);
+  }
 }
 
-CheckedExamples::CheckedExamples(const char* where, const State& state,
-                                 const ConstMatrixView& inputs, const Targets& targets, Loss loss,
-                                 ConstVectorView sample_weight, const engine::CheckOptions& options,
+CheckedExamples::CheckedExamples(const char* where, const State& state, const InputView& inputs,
+                                 const Targets& targets, Loss loss, ConstVectorView sample_weight,
+                                 const engine::CheckOptions& options,
                                  const ClassWeight& class_weight)
     : inputs_(inputs), targets_(targets) {
   static std::atomic<std::uint64_t> serials{0};

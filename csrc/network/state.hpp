@@ -57,7 +57,7 @@ void set_parameters(State& network, const void* canonical);
 
 /// Throws std::invalid_argument, beginning with `where`, unless `inputs` are rows for this
 /// network: of the right width, at least one, and finite (if the options say to read them).
-void check_inputs(const char* where, const NetworkSpec& spec, const ConstMatrixView& inputs,
+void check_inputs(const char* where, const NetworkSpec& spec, const InputView& inputs,
                   const engine::CheckOptions& options);
 
 /// Rows, targets and weights that have passed every check.
@@ -65,7 +65,7 @@ class CheckedExamples {
  public:
   /// Throws std::invalid_argument, beginning with `where`, unless they fit the network and loss,
   /// and core::Interrupted.
-  CheckedExamples(const char* where, const State& state, const ConstMatrixView& inputs,
+  CheckedExamples(const char* where, const State& state, const InputView& inputs,
                   const Targets& targets, Loss loss, ConstVectorView sample_weight,
                   const engine::CheckOptions& options, const ClassWeight& class_weight = {});
 
@@ -82,7 +82,7 @@ class CheckedExamples {
   std::uint64_t serial() const { return serial_; }
 
  private:
-  ConstMatrixView inputs_;
+  InputView inputs_;
   Targets targets_;
   engine::RowWeights weights_;
   std::uint64_t serial_;

@@ -74,7 +74,7 @@ void check_same_metrics(const RunRecord& record, const std::vector<AnyMetric>& m
 History run(State& state, const FitOptions& options, core::InterruptPoll& interrupt,
             const CheckedExamples* examples, Batches* batches) {
   std::optional<CheckedExamples> validation;
-  if (options.validation_inputs.data() != nullptr) {
+  if (options.validation_inputs.given()) {
     validation.emplace("Trainer.fit: validation_data", *state.network(), options.validation_inputs,
                        options.validation_targets, state.loss(), ConstVectorView{},
                        engine::CheckOptions{state.options().threads, &interrupt});
@@ -111,7 +111,7 @@ History run(State& state, const FitOptions& options, core::InterruptPoll& interr
 
 }  // namespace
 
-History fit(State& state, const ConstMatrixView& inputs, const Targets& targets,
+History fit(State& state, const InputView& inputs, const Targets& targets,
             const FitOptions& options) {
   const State::Busy busy(kWhere, state);
   check_fit_options(state, options);

@@ -7,7 +7,7 @@
 namespace descend::trainer {
 
 /// Trainer::fit. Throws core::Interrupted where it is interrupted before it has changed anything.
-History fit(State& state, const ConstMatrixView& inputs, const Targets& targets,
+History fit(State& state, const InputView& inputs, const Targets& targets,
             const FitOptions& options);
 History fit(State& state, const BatchSource& source, const FitOptions& options);
 

@@ -102,6 +102,14 @@ std::vector<std::size_t> sample(std::size_t rows, const GradientNoiseOptions& op
   return drawn;
 }
 
+void check_drawn(const char* where, std::size_t batch_size, std::size_t population) {
+  if (batch_size == 0) throw invalid(where, ": batch_size must be at least 1, got 0.");
+  if (population != 0 && batch_size > population) {
+    throw invalid(where, ": batch_size ", batch_size, " is above the population of ", population,
+                  " rows from which it is drawn without replacement.");
+  }
+}
+
 }  // namespace
 
 double NoiseEstimate::noise_scale() const {
@@ -109,12 +117,7 @@ double NoiseEstimate::noise_scale() const {
 }
 
 double NoiseEstimate::standard_error(std::size_t batch_size, std::size_t population) const {
-  constexpr const char* kName = "gradient_noise: standard_error";
-  if (batch_size == 0) throw invalid(kName, ": batch_size must be at least 1, got 0.");
-  if (population != 0 && batch_size > population) {
-    throw invalid(kName, ": batch_size ", batch_size, " is above the population of ", population,
-                  " rows from which it is drawn without replacement.");
-  }
+  check_drawn("gradient_noise: standard_error", batch_size, population);
   const auto rows = static_cast<double>(batch_size);
   const double left_out = population == 0 ? 1.0 : 1.0 - rows / static_cast<double>(population);
   return std::sqrt(variance / rows * left_out);
@@ -122,6 +125,7 @@ double NoiseEstimate::standard_error(std::size_t batch_size, std::size_t populat
 
 double NoiseEstimate::relative_standard_error(std::size_t batch_size,
                                               std::size_t population) const {
+  check_drawn("gradient_noise: relative_standard_error", batch_size, population);
   const double error = standard_error(batch_size, population);
   return squared_norm > 0.0 ? error / std::sqrt(squared_norm) : kInfinity;
 }
@@ -158,7 +162,7 @@ Interval NoiseEstimate::noise_scale_interval(double level) const {
   return {std::max(0.0, (b - root) / a), (b + root) / a};
 }
 
-GradientNoise gradient_noise(const Network& network, ConstMatrixView inputs, const Targets& targets,
+GradientNoise gradient_noise(const Network& network, InputView inputs, const Targets& targets,
                              Loss loss, const GradientNoiseOptions& options) {
   core::check_threads(kWhere, options.threads);
   const network::State& state = *network.state_;

@@ -6,17 +6,12 @@
 
 namespace descend::trainer {
 
-namespace {
-
 using core::invalid;
 
-// How many classes the loss tells apart; 0 where its targets are none.
 std::size_t classes_of(Loss loss, std::size_t outputs) {
   if (loss == Loss::softmax_cross_entropy) return outputs;
   return loss == Loss::sigmoid_cross_entropy && outputs == 1 ? 2 : 0;
 }
-
-}  // namespace
 
 void check_class_weight(const char* where, const ClassWeight& class_weight, Loss loss,
                         std::size_t outputs) {

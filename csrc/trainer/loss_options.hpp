@@ -8,6 +8,9 @@
 
 namespace descend::trainer {
 
+/// How many classes `loss` of so many outputs tells apart; 0 where its targets are no classes.
+std::size_t classes_of(Loss loss, std::size_t outputs);
+
 /// Throws std::invalid_argument, its text beginning with `where`, where there are class weights but
 /// `loss` of so many outputs has no classes, as many others, or where a weight cannot be one.
 void check_class_weight(const char* where, const ClassWeight& class_weight, Loss loss,

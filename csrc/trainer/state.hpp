@@ -84,10 +84,10 @@ class State {
     State& state_;
   };
 
-  double run_epoch(const ConstMatrixView& inputs, const Targets& targets,
+  double run_epoch(const InputView& inputs, const Targets& targets,
                    const std::vector<std::size_t>* order, ConstVectorView sample_weight,
                    const std::function<bool()>& interrupted, InputCheck check);
-  double step(const ConstMatrixView& inputs, const Targets& targets, ConstVectorView sample_weight,
+  double step(const InputView& inputs, const Targets& targets, ConstVectorView sample_weight,
               const std::function<bool()>& interrupted);
 
   std::vector<StepTerms> last_steps();
@@ -146,7 +146,7 @@ class State {
   /// J, and the rows' outputs where `outputs` is not null; nothing where it is interrupted.
   std::optional<double> mean_loss(const network::CheckedExamples& examples, Outputs* outputs,
                                   core::InterruptPoll& interrupt) const;
-  std::optional<Evaluation> evaluate(const ConstMatrixView& inputs, const Targets& targets,
+  std::optional<Evaluation> evaluate(const InputView& inputs, const Targets& targets,
                                      const std::vector<AnyMetric>& metrics,
                                      ConstVectorView sample_weight,
                                      const std::function<bool()>& interrupted) const;

@@ -27,8 +27,8 @@ void check_visited(const char* where, const std::vector<std::size_t>& order,
 
 }  // namespace
 
-double State::step(const ConstMatrixView& inputs, const Targets& targets,
-                   ConstVectorView sample_weight, const std::function<bool()>& interrupted) {
+double State::step(const InputView& inputs, const Targets& targets, ConstVectorView sample_weight,
+                   const std::function<bool()>& interrupted) {
   constexpr const char* kWhere = "Trainer.step";
   const Busy busy(kWhere, *this);
   check_no_run(kWhere);
@@ -43,7 +43,7 @@ double State::step(const ConstMatrixView& inputs, const Targets& targets,
   return progress.loss_sum / progress.weight_sum;
 }
 
-double State::run_epoch(const ConstMatrixView& inputs, const Targets& targets,
+double State::run_epoch(const InputView& inputs, const Targets& targets,
                         const std::vector<std::size_t>* order, ConstVectorView sample_weight,
                         const std::function<bool()>& interrupted, InputCheck check) {
   constexpr const char* kWhere = "Trainer.run_epoch";
@@ -64,7 +64,7 @@ double State::run_epoch(const ConstMatrixView& inputs, const Targets& targets,
   return progress.loss_sum / progress.weight_sum;
 }
 
-std::optional<Evaluation> State::evaluate(const ConstMatrixView& inputs, const Targets& targets,
+std::optional<Evaluation> State::evaluate(const InputView& inputs, const Targets& targets,
                                           const std::vector<AnyMetric>& metrics,
                                           ConstVectorView sample_weight,
                                           const std::function<bool()>& interrupted) const {

@@ -56,7 +56,7 @@ Trainer::Trainer(Trainer&&) noexcept = default;
 Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 Trainer::~Trainer() = default;
 
-History Trainer::fit(ConstMatrixView inputs, const Targets& targets, const FitOptions& options) {
+History Trainer::fit(InputView inputs, const Targets& targets, const FitOptions& options) {
   return interruptible([&] { return trainer::fit(*state_, inputs, targets, options); });
 }
 
@@ -64,7 +64,7 @@ History Trainer::fit(const BatchSource& batches, const FitOptions& options) {
   return interruptible([&] { return trainer::fit(*state_, batches, options); });
 }
 
-double Trainer::run_epoch(ConstMatrixView inputs, const Targets& targets,
+double Trainer::run_epoch(InputView inputs, const Targets& targets,
                           const std::vector<std::size_t>* order, ConstVectorView sample_weight,
                           const std::function<bool()>& interrupted, InputCheck check) {
   try {
@@ -74,7 +74,7 @@ double Trainer::run_epoch(ConstMatrixView inputs, const Targets& targets,
   }
 }
 
-double Trainer::step(ConstMatrixView inputs, const Targets& targets, ConstVectorView sample_weight,
+double Trainer::step(InputView inputs, const Targets& targets, ConstVectorView sample_weight,
                      const std::function<bool()>& interrupted) {
   try {
     return state_->step(inputs, targets, sample_weight, interrupted);
@@ -83,7 +83,7 @@ double Trainer::step(ConstMatrixView inputs, const Targets& targets, ConstVector
   }
 }
 
-std::optional<Evaluation> Trainer::evaluate(ConstMatrixView inputs, const Targets& targets,
+std::optional<Evaluation> Trainer::evaluate(InputView inputs, const Targets& targets,
                                             const std::vector<AnyMetric>& metrics,
                                             ConstVectorView sample_weight,
                                             const std::function<bool()>& interrupted) const {

@@ -6,13 +6,14 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from descend import _core
+from descend.iterables import listed
 from descend.network import Network
 from descend.stop import Stop
 from descend.trainer import Trainer
@@ -20,6 +21,8 @@ from descend.trainer import Trainer
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
+
+    from descend.sparse import SparseMatrix
 
 __all__ = ["BatchSizeReport", "BatchSizeRow", "batch_size_report"]
 
@@ -180,7 +183,7 @@ class BatchSizeReport:
 
 def batch_size_report(
     trainer: Trainer,
-    X: ArrayLike,
+    X: ArrayLike | SparseMatrix,
     y: ArrayLike,
     sizes: Iterable[int] | None = None,
     *,
@@ -236,7 +239,7 @@ def batch_size_report(
     if not isinstance(trainer, Trainer):
         raise TypeError(f"batch_size_report: trainer must be a descend.Trainer, got {trainer!r}.")
     _check_number("epochs", epochs, 0, Integral)
-    _check_number("seconds", seconds, 0.0, int | float)
+    _check_number("seconds", seconds, 0.0, Real)
     try:
         noise = _noise(trainer, X, y, sample_weight)
     except (TypeError, ValueError) as error:
@@ -253,25 +256,28 @@ def batch_size_report(
 _Data = tuple[Any, Any, Any]
 
 
-def _check_number(name: str, value: object, lowest: float, kind: Any) -> None:
-    if not isinstance(value, kind) or isinstance(value, bool) or not lowest <= value:
-        raise ValueError(
-            f"batch_size_report: {name} must be a number of at least {lowest}, got {value!r}."
-        )
+def _check_number(name: str, value: Any, lowest: float, kind: Any) -> None:
+    expected = f"batch_size_report: {name} must be a number of at least {lowest}"
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(f"{expected}, got {value!r}.")
+    if not lowest <= value < float("inf"):
+        raise ValueError(f"{expected}, got {value!r}.")
 
 
-def _some_rows(rows: int, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> _Data:
+def _some_rows(rows: int, X: Any, y: ArrayLike, sample_weight: ArrayLike | None) -> _Data:
     if rows <= _MOST_ROWS:
         return X, y, sample_weight
     drawn = np.sort(np.random.default_rng(0).choice(rows, _MOST_ROWS, replace=False))
     weights = None if sample_weight is None else np.asarray(sample_weight)[drawn]
-    return np.asarray(X)[drawn], np.asarray(y)[drawn], weights
+    # A sparse matrix is no array, but has rows too.
+    rows_of_X = X.tocsr() if hasattr(X, "tocsr") else np.asarray(X)
+    return rows_of_X[drawn], np.asarray(y)[drawn], weights
 
 
 def _sizes(sizes: Iterable[int] | None, rows: int) -> list[int]:
     if sizes is None:
         return [2**power for power in range(rows.bit_length())]
-    chosen = list(sizes)
+    chosen: list[int] = listed("batch_size_report", "sizes", "an iterable of whole numbers", sizes)
     for size in chosen:
         if not isinstance(size, Integral) or isinstance(size, bool):
             raise TypeError(f"batch_size_report: sizes must be whole numbers, got {size!r}.")
@@ -295,7 +301,7 @@ def _copy(trainer: Trainer, batch_size: int) -> Trainer:
 
 def _noise(
     trainer: Trainer,
-    X: ArrayLike,
+    X: ArrayLike | SparseMatrix,
     y: ArrayLike,
     sample_weight: ArrayLike | None,
     order: ArrayLike | None = None,

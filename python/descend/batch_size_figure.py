@@ -17,6 +17,7 @@ def batch_size_figure(report: BatchSizeReport) -> Figure:
     """Draw the standard error and the throughput by batch size, on a figure without pyplot."""
     try:
         from matplotlib.figure import Figure
+        from matplotlib.ticker import EngFormatter, ScalarFormatter
     except ImportError as error:
         raise ImportError(
             "BatchSizeReport.plot: matplotlib is not installed; "
@@ -42,6 +43,7 @@ def batch_size_figure(report: BatchSizeReport) -> Figure:
         errors.axvline(report.recommended, color="tab:green", linestyle="--", label="recommended")
     )
     errors.set_xscale("log", base=2)
+    errors.xaxis.set_major_formatter(ScalarFormatter())  # 64, not a power of 2
     errors.set(
         xlabel="batch size",
         ylabel="standard error of the gradient / its norm",
@@ -49,6 +51,7 @@ def batch_size_figure(report: BatchSizeReport) -> Figure:
     )
     speeds.set_ylabel("rows a second")
     speeds.set_ylim(bottom=0)
+    speeds.yaxis.set_major_formatter(EngFormatter(sep=""))  # 2M
     errors.grid(alpha=0.3)
     errors.legend(handles=lines, frameon=False, loc="center left")
     return figure

@@ -14,7 +14,7 @@ Batches = Iterable[Any] | Callable[[], Iterable[Any]]
 
 def batches_of(batches: Any, sample_weight: Any, epochs: Any) -> Callable[[], Iterator[Any]]:
     """Return what begins an epoch. Raise where ``fit`` has been given something else."""
-    is_array = hasattr(batches, "__array__") or hasattr(batches, "columns")
+    is_array = any(hasattr(batches, name) for name in ("__array__", "columns", "tocsr"))
     if is_array or batches is None or isinstance(batches, str | bytes):
         raise TypeError(
             "Trainer.fit: y is missing: give fit(X, y), or an iterable of batches (X, y)."

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from descend import _core, html
+from descend.iterables import listed
 from descend.layers import Dense, Dropout, Layer
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Network(_core.Network):
         dropout : float
             Rate of a `Dropout` behind each hidden layer; 0 for none.
         """
-        sizes = list(sizes)
+        sizes = listed("Network.mlp", "sizes", "an iterable of whole numbers", sizes)
         if len(sizes) < 2:
             raise ValueError(
                 f"Network.mlp: sizes must hold the inputs and the outputs at least, got {sizes!r}."
@@ -167,7 +168,7 @@ class Network(_core.Network):
 
 def _dense_layers(layers: Iterable[Layer]) -> tuple[list[tuple[int, str, float]], float]:
     """Join each Dropout to the Dense before it; a first one is the dropout of the inputs."""
-    layers = list(layers)
+    layers = listed("Network", "layers", "an iterable of Dense and Dropout", layers)
     dense: list[tuple[int, str, float]] = []
     input_dropout = 0.0
     for place, layer in enumerate(layers):

@@ -16,9 +16,9 @@ __all__ = ["learning_curves"]
 def learning_curves(history: History) -> Figure:
     """Draw training and validation loss by epoch, on a figure that pyplot does not know.
 
-    Metrics share a panel below, each in one colour, dashed on the validation rows; a learning rate
-    that changes has its own. Losses and rates that are positive and span a factor of ten have a
-    logarithmic axis.
+    The lowest validation loss is marked. Metrics share a panel below, each in one colour, dashed
+    on the validation rows; a learning rate that changes has its own. Losses and rates that are
+    positive and span a factor of ten have a logarithmic axis.
     """
     try:
         from matplotlib.figure import Figure
@@ -52,9 +52,17 @@ def _draw_losses(axes: Any, history: History) -> None:
     for name, losses in curves.items():
         if losses:
             _curve(axes, history, losses, label=name)
+    if history.validation_loss:
+        _mark_lowest(axes, history.validation_loss)
     _choose_scale(axes, [*history.loss, *history.validation_loss])
     axes.set(ylabel="loss")
     axes.legend(frameon=False)
+
+
+def _mark_lowest(axes: Any, losses: list[float]) -> None:
+    """Mark the epoch whose parameters ``patience`` keeps."""
+    lowest = losses.index(min(losses))
+    axes.plot([lowest + 1], losses[lowest], "o", color="C1", label=f"lowest: epoch {lowest + 1}")
 
 
 def _draw_metrics(axes: Any, history: History) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -81,26 +82,31 @@ class StepReport:
 Progress = Callable[[EpochReport], object]
 
 
-def epoch_lines(epochs: int, done: int = 0) -> Progress:
-    """Write one line an epoch to standard error, the first ``done`` of them being written."""
-    speed = _Speed()
+def epoch_lines(epochs: int, done: int | None = None) -> Progress:
+    """Write one line an epoch to standard error.
+
+    Of ``epochs`` in the whole, of which a run that goes on has ``done`` some; None is a new run.
+    """
+    speed = _Speed(is_new=done is None)
+    last = done or 0
 
     def write(report: EpochReport) -> None:
-        nonlocal done
-        done += 1
-        losses = "  ".join(f"{name} {value:.5f}" for name, value in _losses(report).items())
-        print(f"epoch {done}/{epochs}  {losses}  {speed(report)}", file=sys.stderr, flush=True)
+        nonlocal last
+        last += 1
+        figures = [*_losses(report, "validation", digits=5), *speed(report)]
+        print(f"epoch {last}/{epochs}  {'  '.join(figures)}", file=sys.stderr, flush=True)
 
     return write
 
 
 @contextmanager
 def watching(
-    progress: bool | Progress | None, epochs: int
+    progress: bool | Progress | None, epochs: int, done: int | None = None
 ) -> Iterator[Callable[[dict[str, Any]], bool] | None]:
     """Give the core's per-epoch callback for what the caller of ``fit`` asked to see.
 
-    ``True`` means a tqdm bar where tqdm is installed and lines where it is not.
+    ``True`` means a tqdm bar where tqdm is installed and lines where it is not; ``epochs`` and
+    ``done`` are as for `epoch_lines`.
     """
     if progress is None or progress is False:
         yield None
@@ -110,10 +116,10 @@ def watching(
         try:
             from tqdm.auto import tqdm
         except ImportError:
-            yield _callback(epoch_lines(epochs))
+            yield _callback(epoch_lines(epochs, done))
             return
-        with tqdm(total=epochs, unit="epoch") as bar:
-            yield _callback(_epoch_bar(bar))
+        with tqdm(total=epochs, initial=done or 0, bar_format=_BAR) as bar:
+            yield _callback(_epoch_bar(bar, _Speed(is_new=done is None)))
     else:
         raise TypeError(
             "Trainer.fit: progress must be None, True, or a callable that takes an EpochReport, "
@@ -129,32 +135,56 @@ def _callback(progress: Progress) -> Callable[[dict[str, Any]], bool]:
     return on_epoch
 
 
-def _epoch_bar(bar: Any) -> Progress:
-    speed = _Speed()
+# The speed stands before the losses: a narrow terminal cuts what comes last, the metrics.
+_BAR = "{n_fmt}/{total_fmt} |{bar:8}| {elapsed}<{remaining}{postfix}"
 
+
+def _epoch_bar(bar: Any, speed: _Speed) -> Progress:
     def advance(report: EpochReport) -> None:
-        losses = ", ".join(f"{name} {value:.4f}" for name, value in _losses(report).items())
-        bar.set_postfix_str(f"{losses}, {speed(report)}", refresh=False)
+        figures = [*speed(report), *_losses(report, "val", digits=4)]
+        bar.set_postfix_str(", ".join(figures), refresh=False)
         bar.update()
 
     return advance
 
 
-def _losses(report: EpochReport) -> dict[str, float]:
-    losses = {"loss": report.loss}
-    if report.validation_loss is not None:
-        losses["validation"] = report.validation_loss
-    losses.update(report.metrics)
-    losses.update({f"validation {name}": x for name, x in report.validation_metrics.items()})
-    return losses
+def _losses(report: EpochReport, validation: str, digits: int) -> list[str]:
+    """Say loss and metrics, behind each what it is on the validation rows."""
+    pairs: dict[str, tuple[float | None, float | None]] = {
+        "loss": (report.loss, report.validation_loss)
+    }
+    for name in {**report.metrics, **report.validation_metrics}:
+        pairs[name] = report.metrics.get(name), report.validation_metrics.get(name)
+    said = []
+    for name, (trained, validated) in pairs.items():
+        words = [name]
+        if trained is not None:
+            words.append(f"{trained:.{digits}f}")
+        if validated is not None:
+            words.append(f"({validation} {validated:.{digits}f})")
+        said.append(" ".join(words))
+    return said
 
 
 class _Speed:
-    """Rows a second, over the run so far."""
+    """Rows a second of the last epochs that took a second together, or of the last epoch.
 
-    def __init__(self) -> None:
+    The first epoch of a run that goes on has none: a part of its rows was visited before.
+    """
+
+    def __init__(self, *, is_new: bool) -> None:
         self._rows = 0
+        self._ends = deque([(0.0, 0)] if is_new else [])  # of epochs: seconds and rows so far
 
-    def __call__(self, report: EpochReport) -> str:
+    def __call__(self, report: EpochReport) -> list[str]:
         self._rows += report.rows
-        return f"{self._rows / max(report.seconds, 1e-9):,.0f} rows/s"
+        self._ends.append((report.seconds, self._rows))
+        while len(self._ends) > 2 and report.seconds - self._ends[1][0] >= _SPEED_SECONDS:
+            self._ends.popleft()
+        (begin, before), *later = self._ends
+        if not later:
+            return []
+        return [f"{(self._rows - before) / max(report.seconds - begin, 1e-9):,.0f} rows/s"]
+
+
+_SPEED_SECONDS = 1.0

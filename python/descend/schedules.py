@@ -135,7 +135,7 @@ def warm_up(schedule: Rate, steps: int, start: float = 0.0) -> LearningRate:
     ValueError
         If the schedule has a warm-up already.
     """
-    learning_rate = _learning_rate(schedule)
+    learning_rate = _learning_rate("schedules.warm_up", schedule)
     if "warm_up_steps" in learning_rate.parameters:
         raise ValueError(f"schedules.warm_up: {learning_rate!r} has a warm-up already.")
     parameters = {"warm_up_steps": steps, "warm_up_start": start}
@@ -149,13 +149,18 @@ def per_epoch(schedule: Rate) -> LearningRate:
     life, from 1 as in `EpochReport`: ``per_epoch(lambda epoch: 0.1 / epoch)``. A step outside of an
     epoch, ``Trainer.step``, belongs to the epoch begun last.
     """
-    learning_rate = _learning_rate(schedule)
+    learning_rate = _learning_rate("schedules.per_epoch", schedule)
     return LearningRate(learning_rate.kind, learning_rate.parameters | {"per_epoch": True})
 
 
-def _learning_rate(schedule: Rate) -> LearningRate:
+def _learning_rate(where: str, schedule: Rate) -> LearningRate:
     if isinstance(schedule, LearningRate):
         return schedule
     if callable(schedule):
         return LearningRate("function", {"function": schedule})
+    if not hasattr(schedule, "__float__"):
+        raise TypeError(
+            f"{where}: schedule must be a number, a schedule of descend.schedules or a callable "
+            f"of the step, got {schedule!r}."
+        )
     return constant(schedule)

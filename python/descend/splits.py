@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -117,9 +117,10 @@ def _row_count(where: str, arrays: tuple[Any, ...]) -> int:
 
 def _rows_of(where: str, place: int, array: Any) -> int:
     shape = getattr(array, "shape", None)
-    if isinstance(shape, tuple) and shape:
+    no_rows = isinstance(array, str | bytes | memoryview | Mapping | Set) or shape == ()
+    if isinstance(shape, tuple) and not no_rows:
         return int(shape[0])
-    if isinstance(array, str | bytes | dict) or not hasattr(array, "__len__") or shape == ():
+    if no_rows or not hasattr(array, "__len__"):
         raise TypeError(
             f"{where}: array {place} is of type {type(array).__name__}, "
             "expected rows, such as an array, a list or a data frame."
@@ -154,7 +155,14 @@ def _classes(where: str, rows: int, stratify: ArrayLike | None) -> Any:
     """Number the classes 0, 1, ... in their order."""
     if stratify is None:
         return None
-    given = np.asarray(stratify)
+    if isinstance(stratify, np.ma.MaskedArray):
+        raise TypeError(
+            f"{where}: stratify is a masked array, whose mask would be lost; fill it first."
+        )
+    try:
+        given = np.asarray(stratify)
+    except ValueError as error:
+        raise ValueError(f"{where}: stratify cannot be read as an array: {error}") from error
     if given.shape != (rows,):
         raise ValueError(
             f"{where}: stratify has shape {given.shape}, expected one class for each of the "

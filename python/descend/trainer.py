@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from inspect import signature
 from numbers import Integral
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from descend import _core, html
 from descend.batches import Batches, batches_of
 from descend.callbacks.calls import Calls
 from descend.history import History
+from descend.iterables import listed
 from descend.network import Network
 from descend.progress import EpochReport, Progress, watching
 from descend.stop import Stop
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from descend.callbacks import Callback
+    from descend.sparse import SparseMatrix
 
     #: A metric of the caller's own, of raw outputs and targets.
     Metric = Callable[[NDArray[Any], NDArray[Any]], float]
@@ -228,13 +230,17 @@ class Trainer(_core.Trainer):
         RuntimeError
             Within a run of ``fit``.
         """
+        where = "Trainer.set_averaged_parameters"
         layers = self._network.parameters()
         shapes = [(w.shape, b.shape) for w, b in layers]
-        given = [(np.asarray(w), np.asarray(b)) for w, b in parameters]
+        pairs = listed(where, "parameters", "a list of pairs (weights, bias)", parameters)
+        if not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
+            raise ValueError(f"{where}: parameters must be pairs (weights, bias).")
+        given = [(np.asarray(w), np.asarray(b)) for w, b in pairs]
         if [(w.shape, b.shape) for w, b in given] != shapes:
             raise ValueError(
-                "Trainer.set_averaged_parameters: got parameters of shapes "
-                f"{[(w.shape, b.shape) for w, b in given]}, but the network's are {shapes}."
+                f"{where}: got parameters of shapes {[(w.shape, b.shape) for w, b in given]}, "
+                f"but the network's are {shapes}."
             )
         dtype = self._network.dtype
         flat = np.concatenate([part.ravel() for pair in given for part in pair])
@@ -261,6 +267,12 @@ class Trainer(_core.Trainer):
         done = f"Trainer, {self.epoch} epochs and {self.steps} steps done"
         return html.table(done, [], rows)
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "Trainer: a trainer cannot be copied or pickled; Trainer.save writes all of it to a "
+            "file, and Trainer.load reads it."
+        )
+
     def _settings(self) -> dict[str, Any]:
         """Return the constructor's arguments but network and threads; of the last those in use."""
         settings = {}
@@ -275,12 +287,12 @@ class Trainer(_core.Trainer):
 
     def fit(
         self,
-        X: ArrayLike | Batches,
+        X: ArrayLike | SparseMatrix | Batches,
         y: ArrayLike | None = None,
         epochs: int = 1,
         *,
         sample_weight: ArrayLike | None = None,
-        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        validation_data: tuple[ArrayLike | SparseMatrix, ArrayLike] | None = None,
         metrics: Sequence[str | Metric] | None = None,
         stop: Stop | None = None,
         progress: bool | Progress | None = None,
@@ -300,12 +312,17 @@ class Trainer(_core.Trainer):
 
         Parameters
         ----------
-        X : array_like of shape (n_rows, n_inputs)
+        X : array_like or sparse matrix of shape (n_rows, n_inputs)
             Real, finite numbers of any type, in memory or a ``numpy.memmap``; never modified.
             Contiguous rows are read where they stand, and converted to the network's dtype
             as they are needed. Arrays of Fortran order or with columns apart, of another byte
             order, or of long double are copied once, as are most data frames; those of pandas,
             polars and pyarrow are taken here and for every other array.
+
+            A sparse matrix of ``scipy.sparse`` gives the results of its dense copy, bit for bit,
+            but that copy is never made: the rows of one minibatch alone stand densely. CSR is read
+            where it stands, and may not have two elements in one place (``X.sum_duplicates()`` adds
+            them up); other formats become CSR once.
 
             Without ``y``: minibatches, an iterable of ``(X, y)`` or ``(X, y, sample_weight)``, such
             as a list or a data loader, or a function that returns one. Each epoch iterates anew, so
@@ -366,9 +383,7 @@ class Trainer(_core.Trainer):
         if not isinstance(stop, Stop | None):
             raise TypeError(f"Trainer.fit: stop must be a descend.Stop or None, got {stop!r}.")
         begin = None if y is not None else batches_of(X, sample_weight, epochs)
-        # The core refuses any other number of epochs; a bar over it would be drawn first.
-        is_count = isinstance(epochs, Integral) and epochs > 0
-        watched = watching(progress if is_count else None, int(epochs) if is_count else 0)
+        watched = self._watched(progress, epochs)
         calls = None if callbacks is None else Calls(self, callbacks)
         with watched as show, _at_work(self, calls):
             asked = {
@@ -390,6 +405,16 @@ class Trainer(_core.Trainer):
             if calls is not None:
                 calls.end(history)
         return history
+
+    def _watched(
+        self, progress: bool | Progress | None, epochs: int
+    ) -> AbstractContextManager[Callable[[dict[str, Any]], bool] | None]:
+        # The core refuses any other number of epochs; a bar over it would be drawn first.
+        if not isinstance(epochs, Integral) or epochs <= 0:
+            return watching(None, 0)
+        run = self.unfinished_run if progress is True else None
+        done = None if run is None else len(run.loss)
+        return watching(progress, (done or 0) + int(epochs), done)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trainer as it stands to one file, replacing it atomically.
@@ -430,8 +455,8 @@ def _at_work(trainer: Trainer, calls: Calls | None) -> Iterator[None]:
 
 
 def _pair(
-    validation_data: tuple[ArrayLike, ArrayLike] | None,
-) -> tuple[ArrayLike | None, ArrayLike | None]:
+    validation_data: tuple[ArrayLike | SparseMatrix, ArrayLike] | None,
+) -> tuple[ArrayLike | SparseMatrix | None, ArrayLike | None]:
     if validation_data is None:
         return None, None
     if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "descend/class_weight.hpp"
+#include "descend/input_view.hpp"
 #include "descend/loss.hpp"
 #include "descend/matrix_view.hpp"
 #include "descend/network.hpp"
@@ -80,7 +81,7 @@ struct GradientNoiseOptions {
 /// Throws std::invalid_argument where the data do not fit, or fewer than two rows are given, and
 /// NonFiniteLoss where a loss or gradient is not finite. Every figure is NaN where `interrupted`
 /// says true.
-GradientNoise gradient_noise(const Network& network, ConstMatrixView inputs, const Targets& targets,
+GradientNoise gradient_noise(const Network& network, InputView inputs, const Targets& targets,
                              Loss loss, const GradientNoiseOptions& options = {});
 
 }  // namespace descend

@@ -14,8 +14,8 @@
 namespace descend {
 
 /// One row a metric: name, and what it is of: `classes` decided for, or `values` predicted.
-/// The metric itself stands in engine/metrics.cpp. Rows of weight 0 are as if not given, and a NaN
-/// among the outputs makes it NaN.
+/// The metric itself stands in engine/metrics_of_*.cpp. Rows of weight 0 are as if not given, and a
+/// NaN among the outputs makes it NaN.
 ///
 /// Metrics of classes go with two losses. With softmax_cross_entropy a row is decided for the class
 /// of its largest output, and is of the class of its largest target, the first of equal ones. With
@@ -28,13 +28,11 @@ namespace descend {
 ///   precision          both(c) / for(c), 0 where no row is decided for c
 ///   recall             both(c) / of(c), 0 where no row is of c
 ///   f1                 2 both(c) / (of(c) + for(c))
-///   roc_auc            the weight of the pairs of a row of c and one that is not of which the
-///   first
-///                      has the larger probability of c, equal ones counting half, over that of all
-///                      such pairs; NaN where there is none
+///   roc_auc            the weight of the pairs of a row of c and one that is not in which the one
+///                      of c has the larger probability of c, equal ones counting half, over that
+///                      of all such pairs; NaN where there is none
 ///   top_k_accuracy     the share of the rows whose class is among the k of the largest outputs,
-///   the
-///                      first of equal ones; written with a number, such as top_3_accuracy
+///                      of equal ones the first; written with a number, such as top_3_accuracy
 ///
 /// Precision, recall and f1 are of yes, or the mean over the classes that rows are of or decided
 /// for; roc_auc is the mean over the classes that have such pairs (macro, one against the rest).

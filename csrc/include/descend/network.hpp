@@ -12,6 +12,7 @@
 #include "descend/activation.hpp"
 #include "descend/dtype.hpp"
 #include "descend/initializer.hpp"
+#include "descend/input_view.hpp"
 #include "descend/loss.hpp"
 #include "descend/matrix_view.hpp"
 
@@ -88,22 +89,22 @@ class Network {
   std::vector<LayerShape> layer_shapes() const;
 
   /// Writes the last layer's a for each row: `inputs` (rows, inputs()), `outputs`
-  /// (rows, outputs()) of the network's dtype. Inputs of any element type are converted a few rows
-  /// at a time. Dropout is off. `threads` 0 lets the work decide. `interrupted` is asked every few
-  /// milliseconds from the calling thread and may read the network, not change it; where it says
-  /// true, predict gives up and returns false.
-  bool predict(ConstMatrixView inputs, MatrixView outputs, int threads = 0,
+  /// (rows, outputs()) of the network's dtype. Inputs of any element type are converted, and sparse
+  /// ones made dense, a few rows at a time. Dropout is off. `threads` 0 lets the work decide.
+  /// `interrupted` is asked every few milliseconds from the calling thread and may read the
+  /// network, not change it; where it says true, predict gives up and returns false.
+  bool predict(InputView inputs, MatrixView outputs, int threads = 0,
                const std::function<bool()>& interrupted = {}) const;
 
   /// J = sum_i w_i L_i / sum_i w_i over the rows given; `sample_weight` is empty or (rows).
-  double loss(ConstMatrixView inputs, const Targets& targets, Loss loss,
+  double loss(InputView inputs, const Targets& targets, Loss loss,
               ConstVectorView sample_weight = {}, int threads = 0) const;
 
   /// J as above, and its gradient by backpropagation in the order of layer_shapes(), in
   /// parameter_count() elements of the network's dtype. NaN where `interrupted`, asked as in
   /// predict, says true.
-  double loss_and_gradient(ConstMatrixView inputs, const Targets& targets, Loss loss,
-                           VectorView gradient, ConstVectorView sample_weight = {}, int threads = 0,
+  double loss_and_gradient(InputView inputs, const Targets& targets, Loss loss, VectorView gradient,
+                           ConstVectorView sample_weight = {}, int threads = 0,
                            const std::function<bool()>& interrupted = {}) const;
 
   /// Copies all parameters, in the order of layer_shapes(), from or to parameter_count()
@@ -123,7 +124,7 @@ class Network {
 
  private:
   friend class Trainer;
-  friend GradientNoise gradient_noise(const Network& network, ConstMatrixView inputs,
+  friend GradientNoise gradient_noise(const Network& network, InputView inputs,
                                       const Targets& targets, Loss loss,
                                       const GradientNoiseOptions& options);
   explicit Network(std::shared_ptr<network::State> state);

@@ -292,7 +292,7 @@ std::size_t state_vectors(const Optimizer& optimizer);
 /// `gradient` and each of `state` have theta's dtype and size; state holds
 /// state_vectors(optimizer) vectors, zero before the first step. The learning rate is that of
 /// `step`. The decay acts on everything given. Throws std::invalid_argument, changing nothing, on a
-/// mismatch and where the learning rate counts epochs.
+/// mismatch, where vectors share memory, and where the learning rate counts epochs.
 void update(const Optimizer& optimizer, std::uint64_t step, VectorView theta,
             ConstVectorView gradient, const std::vector<VectorView>& state);
 

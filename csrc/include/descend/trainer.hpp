@@ -13,6 +13,7 @@
 
 #include "descend/class_weight.hpp"
 #include "descend/device.hpp"
+#include "descend/input_view.hpp"
 #include "descend/learning_rate.hpp"
 #include "descend/loss.hpp"
 #include "descend/matrix_view.hpp"
@@ -107,7 +108,7 @@ struct EpochReport {
 
 /// A minibatch of the caller's: views that are valid until the next one is asked for.
 struct Batch {
-  ConstMatrixView inputs;  ///< (rows, inputs), at least one row
+  InputView inputs;  ///< (rows, inputs), at least one row
   Targets targets{};
   ConstVectorView sample_weight{};  ///< empty or (rows), finite, >= 0, not all 0
 };
@@ -120,8 +121,8 @@ using BatchSource = std::function<NextBatch()>;
 struct FitOptions {
   std::size_t epochs = 1;
   Stop stop{};
-  ConstVectorView sample_weight{};      ///< empty or (rows), finite, >= 0, not all 0
-  ConstMatrixView validation_inputs{};  ///< empty, or (rows, inputs)
+  ConstVectorView sample_weight{};  ///< empty or (rows), finite, >= 0, not all 0
+  InputView validation_inputs{};    ///< empty, or (rows, inputs)
   Targets validation_targets{};
   /// Computed after each epoch but an interrupted one: from the outputs of the rows visited, each
   /// from before the update of its step, with dropout, and weighted by sample_weight; and from
@@ -184,7 +185,7 @@ struct Evaluation {
 
 /// What run_epoch reads of its inputs before the epoch.
 enum class InputCheck {
-  finite,  ///< all of them: NaN and infinity are refused
+  finite,  ///< all of them: NaN, infinity and sparse rows that are none are refused
   none,    ///< nothing, where an earlier call has checked the same inputs
 };
 
@@ -198,6 +199,7 @@ enum class InputCheck {
 /// std::invalid_argument. An epoch that ends so is counted by epoch().
 /// Data of any element type are read where they stand, a minibatch at a time, and once before for
 /// the checks, which integers do not need; so they may be larger than memory, in a mapped file.
+/// Sparse inputs (ConstCsrView) are made dense a minibatch at a time, to the bits of dense ones.
 class Trainer {
  public:
   Trainer(const Network& network, Loss loss, Optimizer optimizer = Adam{},
@@ -216,7 +218,7 @@ class Trainer {
   /// epoch is left, options.epochs may be 0: the run is then ended as it would have been.
   /// However fit ends, by its end, an interrupt or an exception, the run ends with it, and the next
   /// fit begins another one with a new epoch.
-  History fit(ConstMatrixView inputs, const Targets& targets, const FitOptions& options = {});
+  History fit(InputView inputs, const Targets& targets, const FitOptions& options = {});
 
   /// The same with the caller's minibatches, each of which is one optimizer step, as step() takes
   /// it: batch_size and shuffle are not used, and metrics are those of the validation. `batches` is
@@ -229,7 +231,7 @@ class Trainer {
   /// shuffled rows otherwise. Returns the mean loss over the rows visited, each taken before
   /// the update of its step; NaN where it is interrupted within its first step. Inputs that are
   /// not finite and that `check` has left unread throw NonFiniteLoss at their step.
-  double run_epoch(ConstMatrixView inputs, const Targets& targets,
+  double run_epoch(InputView inputs, const Targets& targets,
                    const std::vector<std::size_t>* order = nullptr,
                    ConstVectorView sample_weight = {},
                    const std::function<bool()>& interrupted = {},
@@ -238,12 +240,12 @@ class Trainer {
   /// One optimizer step on a single minibatch: `inputs` (rows, inputs). Returns the loss
   /// before the update; NaN where it is interrupted, which leaves the parameters. Algorithm 8.1 of
   /// Goodfellow, Bengio & Courville (2016).
-  double step(ConstMatrixView inputs, const Targets& targets, ConstVectorView sample_weight = {},
+  double step(InputView inputs, const Targets& targets, ConstVectorView sample_weight = {},
               const std::function<bool()>& interrupted = {});
 
   /// J and metrics of the network's outputs, without dropout, in one pass over the rows; nothing
   /// where it is interrupted. May be called in a callback.
-  std::optional<Evaluation> evaluate(ConstMatrixView inputs, const Targets& targets,
+  std::optional<Evaluation> evaluate(InputView inputs, const Targets& targets,
                                      const std::vector<AnyMetric>& metrics = {},
                                      ConstVectorView sample_weight = {},
                                      const std::function<bool()>& interrupted = {}) const;

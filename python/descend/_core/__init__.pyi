@@ -133,7 +133,8 @@ class SGD:
         TypeError
             If an array is not float32 or float64.
         ValueError
-            If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
+            If shapes or dtypes differ, theta is read-only or not contiguous, or arrays share memory;
+            nothing changes then.
         """
     @property
     def learning_rate(self) -> float | LearningRate | collections.abc.Callable[[int], float]:
@@ -196,7 +197,8 @@ class AdaGrad:
         TypeError
             If an array is not float32 or float64.
         ValueError
-            If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
+            If shapes or dtypes differ, theta is read-only or not contiguous, or arrays share memory;
+            nothing changes then.
         """
     @property
     def epsilon(self) -> float:
@@ -255,7 +257,8 @@ class RMSProp:
         TypeError
             If an array is not float32 or float64.
         ValueError
-            If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
+            If shapes or dtypes differ, theta is read-only or not contiguous, or arrays share memory;
+            nothing changes then.
         """
     @property
     def epsilon(self) -> float:
@@ -326,7 +329,8 @@ class Adam:
         TypeError
             If an array is not float32 or float64.
         ValueError
-            If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
+            If shapes or dtypes differ, theta is read-only or not contiguous, or arrays share memory;
+            nothing changes then.
         """
     @property
     def beta1(self) -> float:
@@ -394,7 +398,8 @@ class AdamW:
         TypeError
             If an array is not float32 or float64.
         ValueError
-            If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
+            If shapes or dtypes differ, theta is read-only or not contiguous, or arrays share memory;
+            nothing changes then.
         """
     @property
     def beta1(self) -> float:
@@ -465,7 +470,8 @@ class AdaDelta:
         TypeError
             If an array is not float32 or float64.
         ValueError
-            If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
+            If shapes or dtypes differ, theta is read-only or not contiguous, or arrays share memory;
+            nothing changes then.
         """
     @property
     def epsilon(self) -> float:
@@ -529,7 +535,8 @@ class AMSGrad:
         TypeError
             If an array is not float32 or float64.
         ValueError
-            If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
+            If shapes or dtypes differ, theta is read-only or not contiguous, or arrays share memory;
+            nothing changes then.
         """
     @property
     def beta1(self) -> float:
@@ -594,7 +601,8 @@ class Adamax:
         TypeError
             If an array is not float32 or float64.
         ValueError
-            If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
+            If shapes or dtypes differ, theta is read-only or not contiguous, or arrays share memory;
+            nothing changes then.
         """
     @property
     def beta1(self) -> float:
@@ -663,7 +671,8 @@ class NAdam:
         TypeError
             If an array is not float32 or float64.
         ValueError
-            If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
+            If shapes or dtypes differ, theta is read-only or not contiguous, or arrays share memory;
+            nothing changes then.
         """
     @property
     def beta1(self) -> float:
@@ -728,7 +737,8 @@ class Lion:
         TypeError
             If an array is not float32 or float64.
         ValueError
-            If shapes or dtypes differ, or theta is read-only or not contiguous; nothing changes then.
+            If shapes or dtypes differ, theta is read-only or not contiguous, or arrays share memory;
+            nothing changes then.
         """
     @property
     def beta1(self) -> float:
@@ -750,7 +760,7 @@ class Network:
     def _load(path: typing.Any) -> Network:
         ...
     @typing.overload
-    def __init__(self, inputs: typing.Any, layers: collections.abc.Sequence, init: typing.Any, seed: typing.Any, dtype: typing.Any, input_dropout: typing.Any, parameters: collections.abc.Sequence | None) -> None:
+    def __init__(self, inputs: typing.Any, layers: collections.abc.Sequence, init: typing.Any, seed: typing.Any, dtype: typing.Any, input_dropout: typing.Any, parameters: typing.Any) -> None:
         ...
     @typing.overload
     def __init__(self, other: Network) -> None:
@@ -816,10 +826,10 @@ class Network:
         
         Parameters
         ----------
-        X : array_like of shape (rows, inputs)
+        X : array_like or sparse matrix of shape (rows, inputs)
             Real, finite numbers of any type, or a data frame of them; never modified. Contiguous rows are
             read where they stand, and converted to the network's dtype as they are needed; others are
-            copied once.
+            copied once. Rows of a sparse matrix are made dense as they are needed, as for ``Trainer.fit``.
         threads : int, optional
             How many threads to use; by default as many as the work is worth.
         
@@ -844,7 +854,7 @@ class Network:
         OSError
             If the file cannot be written; an earlier file stays as it was.
         """
-    def set_parameters(self, parameters: collections.abc.Sequence) -> None:
+    def set_parameters(self, parameters: typing.Any) -> None:
         """
         Replace all parameters.
         

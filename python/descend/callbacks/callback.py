@@ -52,7 +52,7 @@ class Callback:
     def get_state(self) -> dict[str, Any]:
         """Return what a run needs to go on from here, for the trainer's file.
 
-        Values are those of JSON, and arrays of float32 and float64, in lists and dicts.
+        Values are those of JSON, and arrays of float32 and float64, in lists and dicts of strings.
         """
         return {}
 
@@ -84,6 +84,10 @@ class LambdaCallback(Callback):
         on_train_end: Callable[[Trainer, History], object] | None = None,
         every_n_steps: int | None = None,
     ) -> None:
+        functions = (on_train_begin, on_step_end, on_epoch_end, on_train_end)
+        for function in functions:
+            if function is not None and not callable(function):
+                raise TypeError(f"LambdaCallback: expected callables or None, got {function!r}.")
         every_n_steps = count_or_none("LambdaCallback", "every_n_steps", every_n_steps)
         if on_step_end is not None:
             self.every_n_steps = every_n_steps or 1

@@ -6,6 +6,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -88,8 +89,9 @@ class Calls:
             callback.on_train_end(self._trainer, history)
 
     def close(self) -> None:
-        for callback in self._callbacks:
-            callback.close()
+        with ExitStack() as stack:  # one that fails keeps none from being closed
+            for callback in reversed(self._callbacks):
+                stack.callback(callback.close)
 
     def states(self) -> tuple[str, dict[str, np.ndarray[Any, Any]]]:
         """Return the callbacks' states as JSON, and the arrays in them by name."""
@@ -130,6 +132,11 @@ def _name(callback: Callback) -> str:
 def _without_arrays(name: str, value: Any, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
     """Return the value with its arrays moved into ``arrays``, each replaced by its name."""
     if isinstance(value, dict):
+        if value.keys() == {_ARRAY} or not all(isinstance(key, str) for key in value):
+            raise TypeError(
+                f"Trainer.save: the state of {name} has a dict of the keys {list(value)}; expected "
+                f"strings, and not {_ARRAY!r} alone, which stands for an array."
+            )
         return {key: _without_arrays(name, each, arrays) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_without_arrays(name, each, arrays) for each in value]
@@ -154,6 +161,10 @@ def _without_arrays(name: str, value: Any, arrays: dict[str, np.ndarray[Any, Any
 def _with_arrays(value: Any, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
     if isinstance(value, dict):
         if value.keys() == {_ARRAY}:
+            if str(value[_ARRAY]) not in arrays:
+                raise ValueError(
+                    f"Trainer.fit: the file has no array {value[_ARRAY]!r} of a state."
+                )
             return arrays[value[_ARRAY]]
         return {key: _with_arrays(each, arrays) for key, each in value.items()}
     if isinstance(value, list):

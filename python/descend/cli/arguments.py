@@ -34,8 +34,8 @@ examples:
   descend train data.csv --target y --epochs 500 --checkpoint run.ckpt
   descend resume run.ckpt                       after Ctrl-C, or a machine that went down
 
-The run goes on with the data file and the options that it was started with, from the last epoch
-that was finished, and ends in the same model, bit for bit, as if it had not been interrupted.
+The run goes on with the data file and the options that it was started with, from where it was saved
+last, and ends in the same model, bit for bit, as if it had not been interrupted.
 """
 
 _BATCH_SIZE_EXAMPLES = """\
@@ -74,15 +74,15 @@ def parser() -> argparse.ArgumentParser:
         "a file is wrong, 2 the arguments are, 130 interrupted by Ctrl-C.",
     )
     facts = top.add_mutually_exclusive_group()
-    for name, help_text in (
-        ("version", "print the version"),
-        ("include", "print the folder of the C++ headers"),
-        ("cmake-dir", "print the folder of the CMake package, for -DCMAKE_PREFIX_PATH"),
+    for *names, help_text in (
+        ("-V", "--version", "print the version"),
+        ("--include", "print the folder of the C++ headers"),
+        ("--cmake-dir", "print the folder of the CMake package, for -DCMAKE_PREFIX_PATH"),
     ):
         facts.add_argument(
-            f"--{name}", dest="fact", action="store_const", const=name, help=help_text
+            *names, dest="fact", action="store_const", const=names[-1][2:], help=help_text
         )
-    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+    commands = top.add_subparsers(title="commands", dest="command", metavar="COMMAND")
     train = _command(
         commands,
         "train",
@@ -90,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
         "Train a network on a data set, test it on rows it has not seen,\n"
         "and write the model, its history and its figures.",
         _TRAIN_EXAMPLES,
+        usage=_usage("train"),
     )
     add_data(train.add_argument_group("data"))
     add_network(train.add_argument_group("network"))
@@ -117,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
         "--output",
         default="-",
         metavar="FILE",
-        help="CSV or Parquet file to write, as its ending says; - is the screen (default)",
+        help="CSV, TSV or Parquet file to write, as its ending says; - is the screen (default)",
     )
     predict.add_argument(
         "--keep",
@@ -147,17 +148,30 @@ def parser() -> argparse.ArgumentParser:
         "Measure what each batch size costs and gives on a data set: the time of a step, the\n"
         "error of its gradient, and the time to a given progress that follows from both.",
         _BATCH_SIZE_EXAMPLES,
+        usage=_usage("batch-size"),
     )
     add_data(batch_size.add_argument_group("data"))
     add_network(batch_size.add_argument_group("network"))
     add_training(batch_size.add_argument_group("training"))
     add_measurement(batch_size.add_argument_group("measurement"))
-    commands.add_parser("info", help="print what this build is and what it runs on")
+    what = "print what this build is and what it runs on"
+    commands.add_parser("info", help=what, description=f"{what.capitalize()}.")
     return top
 
 
+def _usage(command: str) -> str:
+    """Say how a command with many options is called; a list of them would bury every error."""
+    return f"descend {command} [--target COLUMN] [OPTIONS] data"
+
+
 def _command(
-    commands: Any, name: str, help_text: str, description: str, epilog: str
+    commands: Any,
+    name: str,
+    help_text: str,
+    description: str,
+    epilog: str,
+    *,
+    usage: str | None = None,
 ) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(
         name,
@@ -165,5 +179,6 @@ def _command(
         description=description,
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage=usage,
     )
     return command

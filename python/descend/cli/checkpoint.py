@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import descend
-from descend.cli.errors import DataError
+from descend.cli.errors import DataError, reason
 
 __all__ = ["Checkpoint", "Saver", "load"]
 
@@ -46,16 +46,17 @@ class Checkpoint:
             "folder": self.folder,
             "checksum": self.checksum,
         }
-        unfinished = self.path.with_name(f".{self.path.name}.unfinished")
-        saved = self.path.with_name(f".{self.path.name}.trainer")
+        path = Path(os.path.realpath(self.path))  # a symbolic link stays
+        unfinished = path.with_name(f".{path.name}.unfinished")
+        saved = path.with_name(f".{path.name}.trainer")
         try:
             trainer.save(saved)
             with zipfile.ZipFile(unfinished, "w") as file:
                 file.write(saved, _TRAINER)
                 file.writestr(_RUN, json.dumps(run))
-            os.replace(unfinished, self.path)
+            os.replace(unfinished, path)
         except OSError as error:
-            raise DataError(f"{self.path}: {error.strerror or error}.") from error
+            raise DataError(f"{self.path}: {reason(error)}.") from error
         finally:
             saved.unlink(missing_ok=True)
             unfinished.unlink(missing_ok=True)
@@ -113,6 +114,6 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}.") from error
+        raise DataError(f"{path}: {reason(error)}.") from error
     except (zipfile.BadZipFile, zlib.error, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: not a checkpoint of descend train: {error}") from error

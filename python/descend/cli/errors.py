@@ -1,8 +1,10 @@
 """What a user can get wrong, each with its exit code; main() prints them without a traceback."""
 
+import os
+
 from descend.cli.words import one_line
 
-__all__ = ["CommandError", "DataError", "UsageError"]
+__all__ = ["CommandError", "DataError", "UsageError", "reason"]
 
 
 class CommandError(Exception):
@@ -24,3 +26,8 @@ class UsageError(CommandError):
     """The arguments ask for something that does not exist."""
 
     exit_code = 2
+
+
+def reason(error: OSError) -> str:
+    """Say what the system refused, without the path, which the caller knows better."""
+    return os.strerror(error.errno) if error.errno else str(error)

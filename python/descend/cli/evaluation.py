@@ -13,9 +13,10 @@ from descend.cli.model import Model
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CLASS_METRICS", "NUMBER_METRICS", "ClassScore", "Evaluation", "evaluate"]
+__all__ = ["CLASS_METRICS", "NUMBER_METRICS", "ClassScore", "Evaluation", "TargetScore", "evaluate"]
 
 CLASS_METRICS = ("accuracy", "balanced_accuracy", "f1", "roc_auc")
+_MEAN = "squared_error"  # the loss of outputs that are the mean itself
 NUMBER_METRICS = ("mean_absolute_error", "root_mean_squared_error", "r2")
 
 
@@ -27,6 +28,14 @@ class ClassScore:
     precision: float
     recall: float
     rows: int
+
+
+@dataclass(frozen=True)
+class TargetScore:
+    """The metrics of one of several targets, in the order of `NUMBER_METRICS`."""
+
+    name: str
+    metrics: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,23 @@ class Evaluation:
         return [
             ClassScore(name, float(p), float(r), int(n))
             for name, p, r, n in zip(self.classes, precision, recall, rows, strict=True)
+        ]
+
+    def target_scores(self) -> list[TargetScore]:
+        """Give the metrics of each of several targets, whose units may differ."""
+        if self.classes or len(self.names) == 1:
+            return []
+        return [
+            TargetScore(
+                name,
+                tuple(
+                    descend.metric(
+                        metric, self.answers[:, [place]], self.targets[:, [place]], loss=_MEAN
+                    )
+                    for metric in NUMBER_METRICS
+                ),
+            )
+            for place, name in enumerate(self.names)
         ]
 
     def __str__(self) -> str:

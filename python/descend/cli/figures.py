@@ -20,6 +20,8 @@ __all__ = ["Drawn", "draw"]
 
 _MOST_CLASSES_COUNTED = 20  # beyond, the counts would not be read in their cells
 _MOST_POINTS = 20_000
+_MOST_TARGETS = 12  # in panels of their own
+_PANELS_A_ROW = 3
 
 
 @dataclass(frozen=True)
@@ -85,17 +87,23 @@ def _predictions(evaluation: Evaluation) -> Figure:
     true = evaluation.targets.reshape(rows, -1)
     predicted = evaluation.answers.reshape(rows, -1)
     every = -(-rows // _MOST_POINTS)
-    figure = Figure(figsize=(5.0, 5.0), dpi=150, layout="constrained")
-    axes = figure.add_subplot()
-    ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
-    axes.plot(ends, ends, color="0.6", linewidth=1, label="equal")
-    for place, name in enumerate(evaluation.names):
-        x, y = true[::every, place], predicted[::every, place]
-        axes.scatter(x, y, s=12, alpha=0.5, linewidths=0, label=_plain(_short(name)))
-    axes.set_aspect("equal", adjustable="datalim")
-    axes.set(xlabel="true value", ylabel="predicted value", title=_title(evaluation))
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    names = evaluation.names[:_MOST_TARGETS]
+    across = min(len(names), _PANELS_A_ROW)
+    down = -(-len(names) // across)
+    size = 5.0 if len(names) == 1 else 3.4
+    figure = Figure(figsize=(across * size, down * size), dpi=150, layout="constrained")
+    for place, name in enumerate(names):
+        axes = figure.add_subplot(down, across, place + 1)
+        x, y = true[:, place], predicted[:, place]
+        ends = [min(x.min(), y.min()), max(x.max(), y.max())]
+        axes.plot(ends, ends, color="0.6", linewidth=1)  # where they are equal
+        axes.scatter(x[::every], y[::every], s=12, alpha=0.5, linewidths=0)
+        axes.set_aspect("equal", adjustable="datalim")
+        axes.locator_params(nbins=5)
+        label = _plain(_short(name))
+        axes.set(xlabel=f"{label}, true", ylabel=f"{label}, predicted")
+        axes.grid(alpha=0.3)
+    figure.suptitle(_title(evaluation))
     return figure
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from descend.cli import metadata
 from descend.cli.dataset import Matrix, given, read
-from descend.cli.errors import DataError
+from descend.cli.errors import DataError, reason
 from descend.cli.matrix_preparation import MatrixPreparation
 from descend.cli.preparation import Encoded, Preparation
 from descend.cli.scaling import Scaling
@@ -61,11 +61,13 @@ class Model:
         """
         path = Path(path)
         file = path / _FILE if path.is_dir() else path
+        if path.is_dir() and not file.exists():
+            raise DataError(f"{path}: a folder without {_FILE}, which descend train writes there.")
         try:
             network = Network.load(file)
             text = metadata.read(file, _KEY)
         except OSError as error:
-            raise DataError(f"{file}: {error.strerror or error}.") from error
+            raise DataError(f"{file}: {reason(error)}.") from error
         except ValueError as error:
             raise DataError(f"{file}: not a model of descend: {error}") from error
         if text is None:

@@ -96,7 +96,7 @@ def add_results(group: argparse._ArgumentGroup) -> None:
         "--checkpoint",
         type=Path,
         metavar="FILE",
-        help="save the run there after its epochs, at most once a second, for descend resume",
+        help="save the run there while it trains, at most once a second, for descend resume",
     )
 
 
@@ -156,13 +156,17 @@ def add_training(group: argparse._ArgumentGroup) -> None:
     optimizers = [name.lower() for name in descend.optimizers()]
     group.add_argument(
         "--optimizer",
+        type=str.lower,  # in Python they are classes: Adam
         choices=optimizers,
         default="adam",
         metavar="NAME",
         help=f"{', '.join(optimizers)} (default: %(default)s)",
     )
     group.add_argument(
-        "--learning-rate", type=float, metavar="RATE", help="(default: the optimizer's own)"
+        "--learning-rate",
+        type=float,
+        metavar="RATE",
+        help="of the first step, or the highest of --schedule (default: the optimizer's own)",
     )
     group.add_argument(
         "--schedule",

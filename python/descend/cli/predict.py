@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 
 from descend.cli.dataset import Matrix, read
-from descend.cli.errors import DataError, UsageError
+from descend.cli.errors import DataError, UsageError, reason
 from descend.cli.model import Model
-from descend.cli.table_reader import is_typed
-from descend.cli.words import one_line
+from descend.cli.table_reader import CSV_ENDINGS, PARQUET_ENDINGS, is_typed
+from descend.cli.words import listed, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,13 +30,14 @@ __all__ = ["run"]
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command; notes go to standard error, since the answers may go to the output."""
+    _check_ending(Path(arguments.output))
     model = Model.load(arguments.model)
     data = read(arguments.data)
     kept = _kept(data, arguments.keep)
     outputs, encoded = model.outputs(data)
     ignored = [repr(name) for name in model.ignored(data) if name not in kept]
     if ignored:
-        print(f"note: ignored: {one_line(', '.join(ignored))}", file=sys.stderr)
+        print(f"note: ignored: {one_line(listed(ignored))}", file=sys.stderr)
     for note in encoded.notes():
         print(f"note: {one_line(note)}", file=sys.stderr)
     columns = answer_columns(model, outputs)
@@ -44,6 +45,12 @@ def run(arguments: argparse.Namespace) -> None:
     if clash:
         raise UsageError(f"--keep {clash[0]}: the predictions have a column of this name.")
     _write(arguments.output, {**kept, **columns})
+
+
+def _check_ending(output: Path) -> None:
+    endings = (*CSV_ENDINGS, *PARQUET_ENDINGS)
+    if output.suffix and output.suffix.lower() not in endings:
+        raise UsageError(f"--output {output}: give a file that ends in {', '.join(endings)}.")
 
 
 def answer_columns(model: Model, outputs: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
@@ -72,7 +79,7 @@ def _write(output: str, columns: dict[str, Any]) -> None:
     if output == "-":
         _write_csv(sys.stdout, columns)
         return
-    path = Path(output)
+    path = Path(os.path.realpath(output))  # a symbolic link stays
     # A file is there whole or not at all; a device or a pipe is written into.
     is_special = path.exists() and not path.is_file()
     unfinished = path if is_special else path.with_name(f".{path.name}.unfinished")
@@ -80,20 +87,21 @@ def _write(output: str, columns: dict[str, Any]) -> None:
         if is_typed(path):
             _write_parquet(unfinished, columns)
         else:
+            separator = "\t" if path.suffix.lower() == ".tsv" else ","
             with unfinished.open("w", newline="", encoding="utf-8") as file:
-                _write_csv(file, columns)
+                _write_csv(file, columns, separator)
         if not is_special:
             os.replace(unfinished, path)
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}.") from error
+        raise DataError(f"{output}: {reason(error)}.") from error
     finally:
         if not is_special:
             with suppress(OSError):
                 unfinished.unlink()
 
 
-def _write_csv(file: TextIO, columns: dict[str, Any]) -> None:
-    rows = csv.writer(file, lineterminator="\n")
+def _write_csv(file: TextIO, columns: dict[str, Any], separator: str = ",") -> None:
+    rows = csv.writer(file, delimiter=separator, lineterminator="\n")
     rows.writerow(columns)
     rows.writerows(zip(*(_python_values(column) for column in columns.values()), strict=True))
 

@@ -22,6 +22,7 @@ from descend.cli.dataset import Matrix
 from descend.cli.errors import DataError
 from descend.cli.scaling import Scaling
 from descend.cli.table import Table
+from descend.cli.words import listed
 
 __all__ = ["Encoded", "Preparation", "PreparedColumn", "measure"]
 
@@ -117,8 +118,8 @@ class Preparation:
         absent = [repr(name) for name in needed if name not in table.columns]
         if absent:
             raise DataError(
-                f"{table.source}: no column {' or '.join(absent)}, which the model needs; "
-                f"it has: {', '.join(table.columns)}."
+                f"{table.source}: no column {listed(absent)}, which the model needs; "
+                f"it has: {listed(table.columns)}."
             )
         inputs = np.zeros((table.rows, len(self.inputs)))
         unknown: dict[str, int] = {}
@@ -134,8 +135,13 @@ class Preparation:
 
     def notes(self) -> list[str]:
         """Name the columns that give no input."""
-        constant = [column.name for column in self.columns if column.kind == "constant"]
-        return [f"column {name!r} is left out: it is the same in every row" for name in constant]
+        constant = [repr(column.name) for column in self.columns if column.kind == "constant"]
+        if len(constant) > 1:
+            return [
+                f"{len(constant)} columns are left out, each the same in every training row: "
+                f"{listed(constant)}"
+            ]
+        return [f"column {name} is left out: the same in every training row" for name in constant]
 
     def to_json(self) -> dict[str, Any]:
         """Give what `from_json` takes."""

@@ -18,6 +18,7 @@ from descend.cli.preparation import Preparation
 from descend.cli.scaling import Scaling
 from descend.cli.table import Table
 from descend.cli.task import Task, labels, read_target, understand
+from descend.cli.words import listed
 
 __all__ = ["Prepared", "Split", "prepare"]
 
@@ -126,7 +127,7 @@ def _columns(
             option = "--target" if targets else "--drop" if drop else "--max-levels"
             raise UsageError(f"{option} is for the columns of a table; {data.source} is none.")
         return [], []
-    known = ", ".join(data.columns)
+    known = listed(data.columns)
     if not targets:
         raise UsageError(
             f"{data.source}: name the column to learn with --target; its columns: {known}."

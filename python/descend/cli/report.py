@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import math
+import shlex
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
 
 import descend
-from descend.cli.evaluation import Evaluation
+from descend.cli.evaluation import NUMBER_METRICS, Evaluation
 from descend.cli.figures import Drawn
 from descend.cli.matrix_preparation import MatrixPreparation
 from descend.cli.model import Model
@@ -80,9 +81,10 @@ def page(
     parts = [
         f'<p class="muted">{escape(_task(model))}</p>',
         _heading(f"Result on {rows}"),
-        _metrics(evaluation),
+        _metrics(model, evaluation),
         _figures(drawn),
         _classes(evaluation),
+        _targets(evaluation),
         _facts("Data", data),
         _columns(model),
         _facts("Training", settings),
@@ -101,7 +103,7 @@ def _task(model: Model) -> str:
 def _use(model: Model, file: Path) -> str:
     ending = "npz" if isinstance(model.preparation, MatrixPreparation) else "csv"
     return (
-        f"$ descend predict {file} new_data.{ending} -o predictions.csv\n\n"
+        f"$ descend predict {shlex.quote(str(file))} new_data.{ending} -o predictions.csv\n\n"
         ">>> from descend.cli import Model\n"
         f">>> model = Model.load({str(file)!r})\n"
         f'>>> model.predict("new_data.{ending}")\n'
@@ -123,12 +125,19 @@ def _heading(text: str) -> str:
     return f"<h2>{escape(text)}</h2>"
 
 
-def _metrics(evaluation: Evaluation) -> str:
+def _metrics(model: Model, evaluation: Evaluation) -> str:
     items = [
-        f"<li>{escape(name.replace('_', ' '))} <b>{_number(value)}</b></li>"
+        f"<li>{escape(_metric_name(name))} <b>{_number(value)}</b></li>"
         for name, value in evaluation.metrics.items()
+        if name != "loss"
     ]
+    loss = "loss (standardised)" if model.target_scaling else "loss"
+    items.insert(0, f"<li>{loss} <b>{_number(evaluation.metrics['loss'])}</b></li>")
     return f'<ul class="numbers">{"".join(items)}</ul>'
+
+
+def _metric_name(name: str) -> str:
+    return "R²" if name == "r2" else name.replace("_", " ")
 
 
 def _figures(drawn: dict[str, Drawn]) -> str:
@@ -152,6 +161,12 @@ def _classes(evaluation: Evaluation) -> str:
     ]
     table = _table(("class", "precision", "recall", "rows"), rows)
     return _heading("Classes") + table
+
+
+def _targets(evaluation: Evaluation) -> str:
+    rows = [(score.name, *map(_number, score.metrics)) for score in evaluation.target_scores()]
+    header = ("target", *map(_metric_name, NUMBER_METRICS))
+    return _heading("Targets") + _table(header, rows) if rows else ""
 
 
 def _columns(model: Model) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import errno
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def write(
             settings=settings,
             data=_summary(data),
         )
-    say("use it", f"descend predict {where.folder} DATA")
+    say("use it", f"descend predict {shlex.quote(str(where.folder))} DATA")
 
 
 def write_figures(folder: Path, drawn: dict[str, figures.Drawn]) -> None:

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from descend.cli.errors import DataError
+from descend.cli.words import listed
 
 __all__ = ["MISSING", "Column", "Table", "column_of", "inferred", "number_text"]
 
@@ -62,8 +64,10 @@ class Table:
     def column(self, name: str) -> Column:
         """Give a column by its name."""
         if name not in self.columns:
+            alike = get_close_matches(name, self.columns, 1)
+            meant = f" (did you mean {alike[0]!r}?)" if alike else ""
             raise DataError(
-                f"{self.source}: no column {name!r}; it has: {', '.join(self.columns)}."
+                f"{self.source}: no column {name!r}{meant}; it has: {listed(self.columns)}."
             )
         return self.columns[name]
 

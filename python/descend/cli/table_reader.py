@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from descend.cli.errors import DataError, UsageError
+from descend.cli.errors import DataError, UsageError, reason
 from descend.cli.table import Column, Table, column_of, inferred
 
 __all__ = ["CSV_ENDINGS", "PARQUET_ENDINGS", "is_typed", "read_table", "table_of"]
@@ -40,7 +40,7 @@ def read_table(path: Path) -> Table:
             pass
         table = _parquet(path) if is_typed(path) else _csv(path)
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}.") from error
+        raise DataError(f"{path}: {reason(error)}.") from error
     if table.rows == 0:
         raise DataError(f"{path}: no rows of data.")
     return table

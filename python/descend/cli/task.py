@@ -10,6 +10,7 @@ import numpy as np
 from descend.cli.dataset import Matrix
 from descend.cli.errors import DataError, UsageError
 from descend.cli.table import Table, number_text
+from descend.cli.words import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +128,7 @@ def labels(values: NDArray[Any], task: Task) -> NDArray[np.int64]:
     if strange:
         raise DataError(
             f"the target holds {strange[0]!r}, which is none of the model's classes: "
-            f"{', '.join(task.classes)}."
+            f"{listed(task.classes)}."
         )
     return np.array([known[name] for name in names], dtype=np.int64)[places]
 

@@ -65,8 +65,7 @@ def train(
     what, rows = data.split.held_out()
     evaluation = evaluate(model, network.predict(data.inputs[rows]), data.target[rows])
 
-    epochs = f"{len(history.loss)} epochs in {history.seconds:.2f} s"
-    say("stopped", f"by {history.stop_reason}, after {epochs}")
+    say("stopped", f"{_end(history)} in {history.seconds:.2f} s{_kept(history)}")
     say(what, str(evaluation))
     results.write(where, model, data, history, evaluation, _settings(trainer, history, arguments))
 
@@ -82,6 +81,17 @@ def _say_plan(data: Prepared, trainer: descend.Trainer) -> None:
     say("split", f"{len(split.train)} rows to train on, {held_out}")
     say("network", _architecture(trainer.network))
     say("training", f"{data.task.loss}, {trainer.optimizer}, batches of {trainer.batch_size}")
+
+
+def _end(history: descend.History) -> str:
+    epochs = len(history.loss)
+    return f"by {history.stop_reason}, after {epochs} epoch{'' if epochs == 1 else 's'}"
+
+
+def _kept(history: descend.History) -> str:
+    """Say which epoch's parameters patience has put back."""
+    losses = history.validation_loss
+    return f"; epoch {losses.index(min(losses)) + 1} is kept" if losses else ""
 
 
 def _architecture(network: descend.Network) -> str:
@@ -102,7 +112,8 @@ def _fit(
     saved: Checkpoint | None,
 ) -> descend.History:
     # A bar redraws its line, which only a terminal can do.
-    progress = True if sys.stderr.isatty() else epoch_lines(arguments.epochs, done=trainer.epoch)
+    done = None if trainer.unfinished_run is None else trainer.epoch
+    progress = True if sys.stderr.isatty() else epoch_lines(arguments.epochs, done)
     split = data.split
     held_out = (data.X[split.validation], data.y[split.validation])
     patience = arguments.patience or 10
@@ -140,8 +151,7 @@ def _settings(
         "loss": trainer.loss,
         "optimizer": str(trainer.optimizer),
         "batch size": str(trainer.batch_size),
-        "stopped": f"by {history.stop_reason}, after {len(history.loss)} of at most "
-        f"{arguments.epochs} epochs",
+        "stopped": f"{_end(history)} of at most {arguments.epochs}{_kept(history)}",
         "seed": str(arguments.seed),
         "command": shlex.join(["descend", *arguments.command_line]),
     }

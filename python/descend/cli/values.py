@@ -9,12 +9,12 @@ __all__ = ["count", "fraction", "metrics", "seconds", "seed", "units"]
 
 def units(text: str) -> list[int]:
     """Units of each layer: 256,128, or nothing."""
-    try:
-        return [int(part) for part in text.split(",")] if text.strip() else []
-    except ValueError:
+    parts = [part.strip() for part in text.split(",")] if text.strip() else []
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a list of whole numbers such as 256,128"
-        ) from None
+            f"{text!r} is not a list of whole numbers from 1 on, such as 256,128"
+        )
+    return [int(part) for part in parts]
 
 
 def count(text: str) -> int:
@@ -27,7 +27,7 @@ def count(text: str) -> int:
 def seed(text: str) -> int:
     """A whole number from 0 on, of 64 bits."""
     if not text.strip().isdecimal() or int(text) >= 2**64:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^64 - 1")
     return int(text)
 
 

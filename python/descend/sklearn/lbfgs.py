@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from descend.network import Network
 from descend.sklearn.objective import Objective
-from descend.sklearn.rows import Array, dense_parts, dense_where_small
+from descend.sklearn.rows import Array, core_rows
 
 
 def minimise(
@@ -28,7 +28,7 @@ def minimise(
 
     Returns SciPy's result and the parameters found, which may not be finite.
     """
-    X = dense_where_small(X)
+    X = core_rows(X)
     weights = np.ones(X.shape[0]) if sample_weight is None else sample_weight
     total = float(weights.sum())
     shapes = [(w.shape, b.shape) for w, b in network.parameters()]
@@ -39,17 +39,8 @@ def minimise(
         if not np.isfinite(theta).all():
             return np.nan, np.full_like(theta, np.nan)
         network.set_parameters(_layers(theta, shapes))
-        loss, gradient = constant, np.zeros_like(theta)
-        for rows, part in dense_parts(X, 1):
-            share = float(weights[rows].sum()) / total
-            if share == 0.0:
-                continue
-            part_weight = None if sample_weight is None else sample_weight[rows]
-            j, layers = network.loss_and_gradient(
-                part, y[rows], objective.name, part_weight, threads
-            )
-            loss += share * j / objective.divisor
-            gradient += share * _flat(layers)
+        j, layers = network.loss_and_gradient(X, y, objective.name, sample_weight, threads)
+        loss, gradient = constant + j / objective.divisor, _flat(layers)
         for (w, _), (d_w, _) in zip(_layers(theta, shapes), _layers(gradient, shapes), strict=True):
             loss += 0.5 * alpha / total * float(np.vdot(w, w))
             d_w += alpha / total * w

@@ -6,11 +6,12 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils.validation import validate_data
 
 import descend as ds
 from descend.sklearn.current_network import CurrentNetwork
-from descend.sklearn.rows import Array, dense_parts
+from descend.sklearn.rows import Array, core_rows
 from descend.sklearn.rules import Rules
 
 
@@ -80,8 +81,7 @@ class NetworkEstimator(Rules):
 
     def _raw_outputs(self, X: Any, network: ds.Network) -> Array:
         """Return the network's outputs for checked rows."""
-        parts = [network.predict(part, self.threads) for _, part in dense_parts(X, 1)]
-        return np.concatenate(parts) if len(parts) > 1 else parts[0]
+        return network.predict(core_rows(X) if issparse(X) else X, self.threads)
 
     def _predicted(self, X: Any) -> Array:
         """Check rows, and return the outputs for them."""

@@ -10,7 +10,7 @@ from scipy.sparse import issparse
 from descend import _core
 from descend.network import Network
 from descend.sklearn.objective import Objective
-from descend.sklearn.rows import Array, dense_parts, dense_where_small
+from descend.sklearn.rows import Array, core_rows
 from descend.trainer import Optimizer, Trainer
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Run:
         self.solver: Solver = settings._optimizer
         self.trainer = trainer
         self.objective = objective
-        self.X = dense_where_small(X)
+        self.X = core_rows(X)
         self.targets = targets
         self.sample_weight = sample_weight
         self.batch_size = batch_size
@@ -211,25 +211,13 @@ class Run:
 
     def _epoch(self) -> Array:
         """Run an epoch; return its ``last_steps``."""
-        if issparse(self.X):
-            return self._sparse_epoch()
-        self._visit(self.X, self.targets, self.order, self.sample_weight)
+        # The estimator's checks have found X finite, once for all epochs, but have not looked at
+        # where the elements of a sparse one stand.
+        looks = issparse(self.X) and self.trainer.epoch == 0
+        self.trainer.run_epoch(
+            self.X, self.targets, self.order, self.sample_weight, check_finite=looks
+        )
         return self.trainer.last_steps
-
-    def _sparse_epoch(self) -> Array:
-        X = self.X if self.order is None else self.X[self.order]
-        targets, weights = self._visited(self.targets), self._visited(self.sample_weight)
-        steps = []
-        for rows, part in dense_parts(X, self.batch_size):
-            part_weights = None if weights is None else weights[rows]
-            if part_weights is None or part_weights.any():
-                self._visit(part, targets[rows], None, part_weights)
-                steps.append(self.trainer.last_steps)
-        return np.concatenate(steps)
-
-    def _visit(self, X: Array, targets: Array, order: Array | None, weights: Array | None) -> None:
-        # The estimator's checks have found X finite, once for all epochs.
-        self.trainer.run_epoch(X, targets, order, weights, check_finite=False)
 
     def _visited(self, values: Any) -> Any:
         return values if values is None or self.order is None else values[self.order]

@@ -1,0 +1,131 @@
+#include "engine/csr_checks.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "core/checks.hpp"
+#include "engine/check_parts.hpp"
+
+namespace descend::engine {
+
+namespace {
+
+using core::invalid;
+
+template <class Visit>
+auto with_index(const ConstCsrView& matrix, const Visit& visit) {
+  return matrix.index_type() == ElementType::int32 ? visit(std::int32_t{}) : visit(std::int64_t{});
+}
+
+// Rows of one matrix, and how they are checked.
+template <class Index>
+class PlaceCheck {
+ public:
+  PlaceCheck(const char* where, const ConstCsrView& matrix)
+      : where_(where),
+        matrix_(matrix),
+        indptr_(static_cast<const Index*>(matrix.indptr())),
+        indices_(static_cast<const Index*>(matrix.indices())) {}
+
+  void check(std::size_t begin, std::size_t end) {
+    for (std::size_t row = begin; row < end; ++row) {
+      check_ends(row);
+      if (!ascends(row)) check_columns(row);
+    }
+  }
+
+ private:
+  void check_ends(std::size_t row) const {
+    const Index first = indptr_[row], end = indptr_[row + 1];
+    if (first < 0) {
+      throw invalid(where_, ": X.indptr[", row, "] is ", first, ", expected at least 0.");
+    }
+    if (end < first) {
+      throw invalid(where_, ": X.indptr[", row + 1, "] is ", end, ", but X.indptr[", row, "] is ",
+                    first, "; they never decrease.");
+    }
+    if (static_cast<std::uint64_t>(end) > matrix_.stored()) {
+      throw invalid(where_, ": X.indptr[", row + 1, "] is ", end, ", but X stores ",
+                    matrix_.stored(), " values.");
+    }
+  }
+
+  // Whether the row's columns come in order, each once, as they mostly do.
+  bool ascends(std::size_t row) const {
+    Index last = -1;
+    for (Index place = indptr_[row]; place < indptr_[row + 1]; ++place) {
+      if (indices_[place] <= last) return false;
+      last = indices_[place];
+    }
+    return last < 0 || static_cast<std::uint64_t>(last) < matrix_.columns();
+  }
+
+  // The same in any order.
+  void check_columns(std::size_t row) {
+    seen_.resize(matrix_.columns());
+    for (Index place = indptr_[row]; place < indptr_[row + 1]; ++place) {
+      const auto column = static_cast<std::size_t>(indices_[place]);
+      if (column >= seen_.size()) {
+        throw invalid(where_, ": X has column index ", indices_[place], " in row ", row,
+                      ", but X has ", matrix_.columns(), " columns: indices are 0 to ",
+                      matrix_.columns() - 1, ".");
+      }
+      if (seen_[column]) {
+        throw invalid(where_, ": X has column ", column, " twice in row ", row,
+                      "; X.sum_duplicates() adds up what stands in one place.");
+      }
+      seen_[column] = true;
+    }
+    for (Index place = indptr_[row]; place < indptr_[row + 1]; ++place) {
+      seen_[static_cast<std::size_t>(indices_[place])] = false;
+    }
+  }
+
+  const char* where_;
+  const ConstCsrView& matrix_;
+  const Index* indptr_;
+  const Index* indices_;
+  std::vector<bool> seen_;  // columns of the row at work
+};
+
+}  // namespace
+
+void check_index_type(const char* where, const ConstCsrView& matrix) {
+  const ElementType type = matrix.index_type();
+  if (type == ElementType::int32 || type == ElementType::int64) return;
+  throw invalid(where, ": X.indices and X.indptr are ", name(type), ", expected int32 or int64.");
+}
+
+void check_places(const char* where, const ConstCsrView& matrix, const CheckOptions& options) {
+  const std::size_t index_bytes = element_size(matrix.index_type());
+  const std::size_t row_bytes = (matrix.stored() / matrix.rows() + 1) * index_bytes;
+  with_index(matrix, [&](auto zero) {
+    PlaceCheck<decltype(zero)> places(where, matrix);
+    for_each_part(matrix.rows(), row_bytes, options,
+                  [&](std::size_t begin, std::size_t end) { places.check(begin, end); });
+  });
+}
+
+void check_finite(const char* where, const ConstCsrView& matrix, DType dtype,
+                  const CheckOptions& options) {
+  with_index(matrix, [&](auto zero) {
+    using Index = decltype(zero);
+    const auto* const indptr = static_cast<const Index*>(matrix.indptr());
+    const auto* const values = static_cast<const unsigned char*>(matrix.values());
+    const auto begin = static_cast<std::size_t>(indptr[0]);
+    const auto end = static_cast<std::size_t>(indptr[matrix.rows()]);
+    const ElementType type = matrix.element_type();
+    const ConstMatrixView stored(values + begin * element_size(type), type, end - begin, 1);
+    std::optional<Element> element = first_not_finite(stored, dtype, options);
+    if (!element) return;
+    const std::size_t place = begin + element->row;
+    const Index* const next =
+        std::upper_bound(indptr, indptr + matrix.rows(), static_cast<Index>(place));
+    element->row = static_cast<std::size_t>(next - indptr) - 1;
+    element->column = static_cast<std::size_t>(static_cast<const Index*>(matrix.indices())[place]);
+    throw not_finite(where, "X", *element);
+  });
+}
+
+}  // namespace descend::engine
