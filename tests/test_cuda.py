@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
 import descend as ds
-from strategies import DTYPES, batch_sizes, mlp, optimizers, problem, problems
+from strategies import DTYPES, batch_sizes, mlp, optimizers, problem, problems, thinned
 from tolerances import same_bits
 
 pytestmark = pytest.mark.skipif(
@@ -150,6 +151,15 @@ def test_data_of_every_type_are_converted_as_on_the_processor(source, dtype):
     values = problem(mlp(19, 5, 2, dtype=dtype), "squared_error", 1)
     cpu, cuda = pair(values, ds.SGD(1e-5), batch_size=32)
     assert cuda.run_epoch(X, X[:, :2]) == cpu.run_epoch(X, X[:, :2])
+    assert_same(cpu, cuda)
+
+
+def test_sparse_rows_are_made_dense_as_on_the_processor():
+    X = thinned(np.random.default_rng(1).normal(size=(300, 150)), np.random.default_rng(2))
+    case = problem(mlp(150, 20, 2), "squared_error", 300)
+    cpu, cuda = pair(case, ds.Adam(), batch_size=32)
+    expected = cpu.fit(csr_array(X), case.y, epochs=2)
+    assert_same_history(cuda.fit(csr_array(X), case.y, epochs=2), expected)
     assert_same(cpu, cuda)
 
 

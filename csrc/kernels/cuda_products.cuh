@@ -12,8 +12,8 @@ namespace descend::kernels::DESCEND_ISA_NAMESPACE {
 namespace {
 
 // ---- operands ----------------------------------------------------------------------------------
-// Element (i, k): i a row or column of the product, k of its depth. What is read is 16 bytes along
-// one of the two; rows are padded, so that all of them may be read where the first one may.
+// Element (i, k): i a row or column of the product, k of its depth; from it, beyond() finds the one
+// that is `depth` further. What is read is 16 bytes along one of the two; rows are padded, so that all of them may be read where the first one may.
 
 /// A row-major matrix's rows.
 template <class T>
@@ -23,6 +23,10 @@ struct Rows {
   std::size_t ld, count;
   __device__ __forceinline__ const T* at(std::size_t i, std::size_t k) const {
     return data + i * ld + k;
+  }
+  __device__ __forceinline__ const T* beyond(const T* p, std::size_t, std::size_t,
+                                             int depth) const {
+    return p + depth;
   }
 };
 
@@ -35,6 +39,10 @@ struct Columns {
   __device__ __forceinline__ const T* at(std::size_t i, std::size_t k) const {
     return data + k * ld + i;
   }
+  __device__ __forceinline__ const T* beyond(const T* p, std::size_t, std::size_t,
+                                             int depth) const {
+    return p + depth * ld;
+  }
 };
 
 /// The columns of weights.
@@ -46,6 +54,10 @@ struct Panels {
   __device__ __forceinline__ const T* at(std::size_t i, std::size_t k) const {
     return data + paneled_index<T>(inputs, units, k, i);
   }
+  __device__ __forceinline__ const T* beyond(const T* p, std::size_t i, std::size_t,
+                                             int depth) const {
+    return p + depth * panel_width<T>(units, i / kPanel<T> * kPanel<T>);
+  }
 };
 
 /// The rows of weights.
@@ -56,6 +68,11 @@ struct PanelRows {
   std::size_t inputs, units, count;
   __device__ __forceinline__ const T* at(std::size_t i, std::size_t k) const {
     return data + paneled_index<T>(inputs, units, i, k);
+  }
+  /// Panels are whole multiples of `depth` wide.
+  __device__ __forceinline__ const T* beyond(const T* p, std::size_t i, std::size_t k,
+                                             int depth) const {
+    return (k + depth) / kPanel<T> == k / kPanel<T> ? p + depth : at(i, k + depth);
   }
 };
 
@@ -76,14 +93,17 @@ struct Tiling {
   static constexpr int kThreadColumns = kColumns / kOwnColumns;
   static constexpr int kThreads = kRows / kOwnRows * kThreadColumns;
   // Of a multiprocessor, which the registers of large tiles would otherwise leave to one.
-  static constexpr int kLeastBlocks = 2;
+#ifndef LB
+#define LB 2
+#endif
+  static constexpr int kLeastBlocks = kOwnRowCount * kOwnColumnCount >= 64 ? LB : 2;
 };
 
 template <class T>
 using LargeTiles =
     Tiling<64 * 8 / sizeof(T), 64 * 8 / sizeof(T), 64 / sizeof(T), 32 / sizeof(T), 32 / sizeof(T)>;
 template <class T>
-using MediumTiles = Tiling<64, 64, 64 / sizeof(T), 4, 4>;
+using MediumTiles = Tiling<64, 64, 64 / sizeof(T), 32 / sizeof(T), 4>;
 template <class T>
 using SmallTiles = Tiling<32, 32, 128 / sizeof(T), 2, 2>;
 template <class T>
@@ -107,6 +127,8 @@ struct Stage {
   using Shared = T[Tiles::kDepth][kLd];
 
   Vector<T> own[kOwn];
+  const T* from[kOwn];
+  bool is_there[kOwn];
 
   static __device__ __forceinline__ void place(int number, int& i, int& k) {
     if (Operand::kAlongDepth) {
@@ -118,17 +140,30 @@ struct Stage {
     }
   }
 
-  __device__ __forceinline__ void read(const Operand& operand, std::size_t first, std::size_t depth,
-                                       std::size_t depth_end) {
+  /// Begins at the tile's first row or column, and depth `begin`.
+  __device__ __forceinline__ void begin(const Operand& operand, std::size_t first,
+                                        std::size_t begin) {
 #pragma unroll
     for (int v = 0; v < kOwn; ++v) {
       const int number = v * Tiles::kThreads + static_cast<int>(threadIdx.x);
       int i, k;
       place(number, i, k);
-      const bool is_there = (kVectors % Tiles::kThreads == 0 || number < kVectors) &&
-                            first + i < operand.count && depth + k < depth_end;
-      if (is_there) {
-        own[v] = *reinterpret_cast<const Vector<T>*>(operand.at(first + i, depth + k));
+      is_there[v] =
+          (kVectors % Tiles::kThreads == 0 || number < kVectors) && first + i < operand.count;
+      from[v] = is_there[v] ? operand.at(first + i, begin + k) : nullptr;
+    }
+  }
+
+  /// Reads what stands at `depth`, and goes on behind it.
+  __device__ __forceinline__ void read(const Operand& operand, std::size_t first, std::size_t depth,
+                                       std::size_t depth_end) {
+#pragma unroll
+    for (int v = 0; v < kOwn; ++v) {
+      int i, k;
+      place(v * Tiles::kThreads + static_cast<int>(threadIdx.x), i, k);
+      if (is_there[v] && depth + k < depth_end) {
+        own[v] = *reinterpret_cast<const Vector<T>*>(from[v]);
+        from[v] = operand.beyond(from[v], first + i, depth + k, Tiles::kDepth);
       } else {
 #pragma unroll
         for (int e = 0; e < kVector; ++e) own[v].of[e] = T{0};
@@ -220,6 +255,8 @@ __device__ __forceinline__ void multiply(const Left& left, const Right& right, s
       }
     }
   };
+  left_stage.begin(left, row, begin);
+  right_stage.begin(right, column, begin);
   left_stage.read(left, row, begin, end);
   right_stage.read(right, column, begin, end);
   left_stage.write(left_parts[0]);
