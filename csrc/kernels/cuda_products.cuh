@@ -13,7 +13,8 @@ namespace {
 
 // ---- operands ----------------------------------------------------------------------------------
 // Element (i, k): i a row or column of the product, k of its depth; from it, beyond() finds the one
-// that is `depth` further. What is read is 16 bytes along one of the two; rows are padded, so that all of them may be read where the first one may.
+// that is `depth` further. What is read is 16 bytes along one of the two; rows are padded, so that
+// all of them may be read where the first one may.
 
 /// A row-major matrix's rows.
 template <class T>
@@ -93,19 +94,16 @@ struct Tiling {
   static constexpr int kThreadColumns = kColumns / kOwnColumns;
   static constexpr int kThreads = kRows / kOwnRows * kThreadColumns;
   // Of a multiprocessor, which the registers of large tiles would otherwise leave to one.
-#ifndef LB
-#define LB 2
-#endif
-  static constexpr int kLeastBlocks = kOwnRowCount * kOwnColumnCount >= 64 ? LB : 2;
+  static constexpr int kLeastBlocks = 2;
 };
 
 template <class T>
 using LargeTiles =
     Tiling<64 * 8 / sizeof(T), 64 * 8 / sizeof(T), 64 / sizeof(T), 32 / sizeof(T), 32 / sizeof(T)>;
 template <class T>
-using MediumTiles = Tiling<64, 64, 64 / sizeof(T), 32 / sizeof(T), 4>;
+using MediumTiles = Tiling<64, 64, 128 / sizeof(T), 32 / sizeof(T), 4>;
 template <class T>
-using SmallTiles = Tiling<32, 32, 128 / sizeof(T), 2, 2>;
+using SmallTiles = Tiling<32, 32, 256 / sizeof(T), 2, 2>;
 template <class T>
 using TinyTiles = Tiling<8, 16, 128 / sizeof(T), 1, 1>;
 
@@ -201,13 +199,24 @@ struct Sums {
     return place_of<T, Tiles::kOwnColumns, Tiles::kColumns>(
         static_cast<int>(threadIdx.x) % Tiles::kThreadColumns, own);
   }
-  /// Calls body(row, column, sum) for each, counted in the tile.
+  static constexpr int kRun =
+      Tiles::kOwnColumns < Vector<T>::kSize ? Tiles::kOwnColumns : Vector<T>::kSize;
+  struct alignas(kRun * sizeof(T)) Run {
+    T of[kRun];
+  };
+  /// Calls body(row, column, run) for each run of sums that stand side by side, the first of them
+  /// at this place of the tile.
   template <class Body>
-  __device__ __forceinline__ void for_each(const Body& body) {
+  __device__ __forceinline__ void for_each_run(const Body& body) const {
 #pragma unroll
     for (int i = 0; i < Tiles::kOwnRows; ++i) {
 #pragma unroll
-      for (int j = 0; j < Tiles::kOwnColumns; ++j) body(row(i), column(j), of[i][j]);
+      for (int j = 0; j < Tiles::kOwnColumns; j += kRun) {
+        Run run;
+#pragma unroll
+        for (int e = 0; e < kRun; ++e) run.of[e] = flushed(of[i][j + e]);
+        body(row(i), column(j), run);
+      }
     }
   }
 };
@@ -274,8 +283,14 @@ __device__ __forceinline__ void multiply(const Left& left, const Right& right, s
       for (int k = 0; k < Tiles::kDepth; ++k) add_product(part, k);
     } else {
       const int rest = static_cast<int>(end - depth);
+      int k = 0;
 #pragma unroll 1
-      for (int k = 0; k < rest; ++k) add_product(part, k);
+      for (; k + 8 <= rest; k += 8) {
+#pragma unroll
+        for (int next = 0; next < 8; ++next) add_product(part, k + next);
+      }
+#pragma unroll 1
+      for (; k < rest; ++k) add_product(part, k);
     }
     if (has_next) {
       left_stage.write(left_parts[part ^ 1]);
@@ -331,6 +346,7 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kLeastBlocks)
     dense_forward_kernel(const CudaStep<T> step, const CudaForward<T> layer) {
   if (step.control->end != CudaEnd::none) return;
   const T* const theta = step.vectors.theta[step.control->current];
+  const T* const b = theta + layer.bias;
   const std::size_t row = static_cast<std::size_t>(blockIdx.y) * Tiles::kRows;
   const std::size_t column = static_cast<std::size_t>(blockIdx.x) * Tiles::kColumns;
   Sums<T, Tiles> sums{};
@@ -341,13 +357,17 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kLeastBlocks)
   const bool is_done = (is_relu || layer.activation == Activation::identity) &&
                        layer.z == nullptr && layer.dropped == nullptr;
   T* const z = layer.z == nullptr ? layer.a : layer.z;
-  const T* const b = theta + layer.bias;
-  sums.for_each([&](int i, int j, T sum) {
+  using Run = typename Sums<T, Tiles>::Run;
+  sums.for_each_run([&](int i, int j, Run run) {
     const std::size_t r = row + i, c = column + j;
     if (r >= layer.rows || c >= layer.units) return;
-    const T value = flushed(flushed(sum) + b[c]);
-    z[r * layer.ld + c] =
-        is_done && is_relu ? activations::relu<T>::value(Vec<T>{value}).lane : value;
+    const Run bias = *reinterpret_cast<const Run*>(b + c);
+#pragma unroll
+    for (int e = 0; e < Sums<T, Tiles>::kRun; ++e) {
+      const Vec<T> value{flushed(run.of[e] + bias.of[e])};
+      run.of[e] = (is_done && is_relu ? activations::relu<T>::value(value) : value).lane;
+    }
+    *reinterpret_cast<Run*>(z + r * layer.ld + c) = run;
   });
   if (is_done) return;
   __syncthreads();  // then the tile's z stand in memory, for these threads
@@ -377,15 +397,22 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kLeastBlocks)
   const bool drops = layer.dropout_below.threshold != 0;
   const bool is_done = !drops && (!derives || is_relu);
   const std::size_t width = padded<T>(layer.inputs);
-  sums.for_each([&](int i, int j, T sum) {
+  using Run = typename Sums<T, Tiles>::Run;
+  sums.for_each_run([&](int i, int j, Run run) {
     const std::size_t r = row + i, c = column + j;
     if (r >= layer.rows || c >= width) return;
     const std::size_t place = r * layer.ld_below + c;
-    T d = c < layer.inputs ? flushed(sum) : T{0};
-    if (is_done && derives && c < layer.inputs) {
-      d = (Vec<T>{d} * activations::relu<T>::derivative(Vec<T>{layer.z_or_a_below[place]})).lane;
+    Run slope{};
+    if (is_done && derives) slope = *reinterpret_cast<const Run*>(layer.z_or_a_below + place);
+#pragma unroll
+    for (int e = 0; e < Sums<T, Tiles>::kRun; ++e) {
+      if (is_done && derives) {
+        run.of[e] =
+            (Vec<T>{run.of[e]} * activations::relu<T>::derivative(Vec<T>{slope.of[e]})).lane;
+      }
+      if (c + e >= layer.inputs) run.of[e] = T{0};
     }
-    layer.d_z_below[place] = d;
+    *reinterpret_cast<Run*>(layer.d_z_below + place) = run;
   });
   if (is_done) return;
   __syncthreads();
@@ -440,8 +467,11 @@ __device__ __forceinline__ void weights_gradient(const CudaGradient<T>& layer, u
   const RowRange rows = rows_of_chain(layer, chain);
   multiply(Columns<T>{layer.x, layer.ld_x, layer.ld_x}, Columns<T>{layer.d_z, layer.ld_d_z, width},
            row, column, rows.begin, rows.end, sums);
-  sums.for_each([&](int i, int j, T sum) {
-    if (row + i < layer.inputs && column + j < width) out[place(i, j)] = flushed(sum);
+  using Run = typename Sums<T, Tiles>::Run;
+  sums.for_each_run([&](int i, int j, const Run& run) {
+    if (row + i < layer.inputs && column + j < width) {
+      *reinterpret_cast<Run*>(out + place(i, j)) = run;
+    }
   });
 }
 
