@@ -39,7 +39,7 @@ ITERABLES = {
 
 
 @pytest.mark.parametrize("said", ITERABLES)
-@pytest.mark.parametrize("value", NO_ITERABLES, ids=str)
+@pytest.mark.parametrize("value", NO_ITERABLES, ids=type)
 def test_what_is_no_iterable_is_named(said, value):
     with pytest.raises(TypeError) as caught:
         ITERABLES[said](value)
@@ -47,7 +47,7 @@ def test_what_is_no_iterable_is_named(said, value):
     assert repr(value) in str(caught.value)
 
 
-@pytest.mark.parametrize("value", NO_ITERABLES[1:], ids=str)
+@pytest.mark.parametrize("value", NO_ITERABLES[1:], ids=type)
 def test_parameters_and_batch_sizes_of_another_kind_are_named(value):
     with pytest.raises(TypeError, match=r"Network: parameters must be a list of pairs"):
         ds.Network(5, [ds.Dense(3)], parameters=value)

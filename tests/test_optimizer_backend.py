@@ -205,6 +205,24 @@ def test_arrays_that_share_memory_are_refused(name, shift):
     assert state.step == 0
 
 
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [
+        (lambda step: float("nan"), "learning_rate is nan at step 1"),
+        (lambda step: -1.0, "learning_rate is -1 at step 1"),
+        (ds.schedules.per_epoch(0.1), "learning_rate counts epochs"),
+    ],
+)
+def test_a_rate_that_cannot_be_is_told_by_the_update(rate, said):
+    theta = np.ones(3)
+    ours = ds.AdaGrad(rate)
+    state = ours.init(theta)
+    with pytest.raises(ValueError, match=rf"^AdaGrad\.update: {said}"):
+        ours.update(theta, np.ones(3), state)
+    assert theta.tolist() == [1, 1, 1]
+    assert state.step == 0
+
+
 def test_neighbours_in_one_array_do_not_share_memory():
     memory = np.ones(24)
     ours = ds.SGD(0.5)

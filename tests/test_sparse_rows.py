@@ -380,9 +380,10 @@ def test_an_interrupt_ends_the_check_of_many_places():
     trainer = ds.Trainer(mlp(3, 2).network(), "softmax_cross_entropy", threads=1)
     timer = threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as raised:
         trainer.fit(X, np.zeros(rows, "uint8"))
     timer.join()
+    assert raised.value.__context__ is None  # not noticed behind an error
 
 
 def test_interrupts_end_training_on_sparse_rows():

@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include <set>
+#include <stdexcept>
 
 #include "bindings/arrays.hpp"
 #include "bindings/gil.hpp"
@@ -127,9 +128,11 @@ void update_in_place(const Optimizer& optimizer, py::handle theta_value, py::han
   const VectorView theta_view(theta.mutable_data(), dtype_of(theta), size);
   const ConstVectorView gradient_view(gradient.data(), dtype_of(gradient), size);
   const std::uint64_t step = state.step + 1;
-  {
+  try {
     const GilReleased release;
     update(optimizer, step, theta_view, gradient_view, vectors);
+  } catch (const std::invalid_argument& error) {  // it begins with "update: "
+    throw std::invalid_argument(name(optimizer) + "." + error.what());
   }
   state.step = step;
 }

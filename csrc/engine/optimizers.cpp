@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -106,6 +107,14 @@ void check_apart(VectorView theta, ConstVectorView gradient, const std::vector<V
   }
 }
 
+double checked_rate(const LearningRate& schedule, std::uint64_t step) {
+  try {
+    return schedule.at(step);
+  } catch (const std::invalid_argument& error) {
+    throw core::invalid("update: ", error.what());
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> optimizer_names() {
@@ -159,7 +168,7 @@ void update(const Optimizer& optimizer, std::uint64_t step, VectorView theta,
   if (schedule.counts_epochs()) {
     throw core::invalid("update: learning_rate counts epochs, which only a Trainer has.");
   }
-  const double rate = schedule.at(step);
+  const double rate = checked_rate(schedule, step);
   if (theta.dtype() == DType::float32) {
     update_arrays<float>(optimizer, rate, step, theta, gradient, state);
   } else {

@@ -91,7 +91,7 @@ class History:
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """Draw training and validation loss by epoch, and below them the metrics.
 
-        A learning rate that changes has a panel of its own.
+        The lowest validation loss is marked. A learning rate that changes has a panel of its own.
 
         Parameters
         ----------

@@ -136,7 +136,7 @@ def _callback(progress: Progress) -> Callable[[dict[str, Any]], bool]:
 
 
 # The speed stands before the losses: a narrow terminal cuts what comes last, the metrics.
-_BAR = "{n_fmt}/{total_fmt} |{bar:8}| {elapsed}<{remaining}{postfix}"
+_BAR = "{n_fmt}/{total_fmt} |{bar}| {elapsed}<{remaining}{postfix}"
 
 
 def _epoch_bar(bar: Any, speed: _Speed) -> Progress:

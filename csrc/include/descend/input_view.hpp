@@ -13,9 +13,9 @@ namespace descend {
 class InputView {
  public:
   InputView() = default;
-  InputView(ConstMatrixView dense) : dense_(dense) {}  // NOLINT: implicit on purpose
-  InputView(ConstCsrView sparse)
-      : sparse_(sparse), is_sparse_(true) {}  // NOLINT: implicit on purpose
+  // Implicit on purpose: either goes where inputs are taken.
+  InputView(ConstMatrixView dense) : dense_(dense) {}
+  InputView(ConstCsrView sparse) : sparse_(sparse), is_sparse_(true) {}
 
   /// Dense rows, as ConstMatrixView has them.
   template <class T>
