@@ -18,6 +18,12 @@ install(
   COMPONENT devel
   FILES_MATCHING
   PATTERN "*.hpp")
+if(DESCEND_HAVE_CUDA)
+  install(
+    FILES ${DESCEND_CUDART}
+    DESTINATION lib/descend
+    COMPONENT devel)
+endif()
 install(
   EXPORT descendTargets
   NAMESPACE descend::

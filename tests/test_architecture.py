@@ -26,6 +26,8 @@ OWNED_HEADERS = {
 KERNEL_SYSTEM_HEADERS = {"cstddef", "cstdint", "immintrin.h", "arm_neon.h"}
 DISPATCH = {"kernels/dispatch.hpp", "kernels/dispatch.cpp"}
 
+SUFFIXES = {".cpp", ".hpp", ".cu", ".cuh"}
+
 STANDARD_HEADER = re.compile(r"[a-z_]+")  # <vector>, but not <omp.h> or <pybind11/numpy.h>
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:<(?P<system>[^>]+)>|"(?P<own>[^"]+)")', re.MULTILINE)
@@ -33,7 +35,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+(?:<(?P<system>[^>]+)>|"(?P<own>[^"]+)"
 
 def violations(csrc: Path) -> Iterator[str]:
     """Yield one line for each ``#include`` under ``csrc`` that breaks a rule."""
-    for path in sorted(csrc.rglob("*.[ch]pp")):
+    for path in sorted(path for path in csrc.rglob("*") if path.suffix in SUFFIXES):
         name = path.relative_to(csrc).as_posix()
         for include in INCLUDE.finditer(path.read_text(encoding="utf-8")):
             if name.startswith("include/"):
@@ -73,6 +75,8 @@ def _system_violation(name: str, system: str) -> str | None:
         return "only core/thread_team.cpp knows OpenMP"
     if system.startswith("pybind11/") and not name.startswith("bindings/"):
         return "only the bindings know Python"
+    if system.startswith("cuda") and not name.startswith("engine/cuda_"):
+        return "only the engine of a GPU knows CUDA's runtime"
     in_kernels = name.startswith("kernels/") and name not in DISPATCH
     if in_kernels and system not in KERNEL_SYSTEM_HEADERS:
         return "kernels use nothing of the standard library"
@@ -104,6 +108,9 @@ def test_the_bindings_let_go_of_pythons_lock_in_one_way() -> None:
         ("kernels/gemm.hpp", "#include <algorithm>", "nothing of the standard library"),
         ("kernels/gemm.hpp", "  #  include <cmath>", "nothing of the standard library"),
         ("engine/layout.cpp", "#include <omp.h>", "knows OpenMP"),
+        ("kernels/cuda_rows.cuh", '#include "engine/rows.hpp"', "kernels stands below engine"),
+        ("kernels/cuda_float32.cu", "#include <vector>", "nothing of the standard library"),
+        ("trainer/cuda_loop.cpp", "#include <cuda_runtime_api.h>", "knows CUDA's runtime"),
         ("trainer/shuffle.cpp", "#include <pybind11/pybind11.h>", "know Python"),
         ("network/spec.cpp", '#include "layout.hpp"', "no such file"),
         ("include/descend/loss.hpp", '#include "core/checks.hpp"', "not a public header"),

@@ -33,6 +33,15 @@ void register_info(py::module_& module) {
   module.def("losses", &loss_names, "Names of the losses.");
   module.def("initializers", &initializer_names, "Names of the initialisers.");
   module.def("optimizers", &optimizer_names, "Names of the optimizer classes.");
+  module.def("devices", &device_names, "Names of what a Trainer may run on, with or without it.");
+  module.def("cuda_devices", &cuda_devices, R"doc(Names of the GPUs that CUDA shows.
+
+Returns
+-------
+list of str
+    Empty where descend was built without CUDA, or no driver or GPU is there. ``device="cuda"``
+    runs on the first one.
+)doc");
   module.def(
       "build_info",
       [] {
@@ -53,7 +62,7 @@ Returns
 -------
 dict
     ``version``, ``isa`` (the kernel set in use), ``available_isas`` (best first), ``openmp``,
-    ``cuda``, ``threads`` (the most a call uses) and ``compiler``.
+    ``cuda`` (built with it), ``threads`` (the most a call uses) and ``compiler``.
 
 Raises
 ------

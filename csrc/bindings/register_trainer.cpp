@@ -19,12 +19,18 @@ namespace descend::bindings {
 
 namespace {
 
+Device device_argument(const char* where, py::handle value) {
+  const std::string device = name_argument(where, "device", value);
+  return prefixed(where, [&] { return parse_device(device); });
+}
+
 BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::handle optimizer_value,
                           py::handle batch_size, py::handle shuffle, py::handle seed,
                           py::handle threads, py::handle l2, py::handle l1,
                           py::handle divide_penalty, py::handle clip_norm, py::handle clip_value,
                           py::handle average_decay, py::handle class_weight,
-                          py::handle label_smoothing, py::handle track_gradient_noise) {
+                          py::handle label_smoothing, py::handle track_gradient_noise,
+                          py::handle device) {
   constexpr const char* kWhere = "Trainer";
   const std::string loss_name = name_argument(kWhere, "loss", loss_value);
   const Loss loss = prefixed(kWhere, [&] { return parse_loss(loss_name); });
@@ -45,18 +51,21 @@ BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::han
   options.label_smoothing = number_argument(kWhere, "label_smoothing", label_smoothing);
   options.track_gradient_noise =
       flag_argument(kWhere, "track_gradient_noise", track_gradient_noise);
+  options.device = device_argument(kWhere, device);
   return BoundTrainer(Trainer(network, loss, optimizer, options));
 }
 
-BoundTrainer load_trainer(py::handle path, py::handle threads, py::handle learning_rate) {
+BoundTrainer load_trainer(py::handle path, py::handle threads, py::handle learning_rate,
+                          py::handle device_value) {
   const std::string file = path_argument(path);
   const int thread_count = threads_argument("Trainer.load", threads);
   std::optional<LearningRate> rate;
   if (!learning_rate.is_none()) {
     rate = learning_rate_argument("Trainer.load", "learning_rate", learning_rate);
   }
+  const Device device = device_argument("Trainer.load", device_value);
   const GilReleased release;
-  return BoundTrainer(Trainer::load(file, thread_count, rate));
+  return BoundTrainer(Trainer::load(file, thread_count, rate, device));
 }
 
 // A trainer of another network of the same shape, with the settings of `like` but for batch_size.
@@ -76,10 +85,10 @@ void register_trainer(py::module_& module) {
            py::arg("batch_size"), py::arg("shuffle"), py::arg("seed"), py::arg("threads"),
            py::arg("l2"), py::arg("l1"), py::arg("divide_penalty"), py::arg("clip_norm"),
            py::arg("clip_value"), py::arg("average_decay"), py::arg("class_weight"),
-           py::arg("label_smoothing"), py::arg("track_gradient_noise"))
+           py::arg("label_smoothing"), py::arg("track_gradient_noise"), py::arg("device"))
       .def(py::init(&trainer_like), py::arg("network"), py::arg("like"), py::arg("batch_size"))
       .def(py::init(&load_trainer), py::arg("path"), py::arg("threads"), py::arg("learning_rate"),
-           "The trainer in a file.")
+           py::arg("device"), "The trainer in a file.")
       .def_property_readonly(
           "epoch", [](const BoundTrainer& self) { return self.trainer.epoch(); },
           "Epochs that ended so far, those ended early among them.")
@@ -124,6 +133,9 @@ void register_trainer(py::module_& module) {
       .def_property_readonly(
           "batch_size", [](const BoundTrainer& self) { return self.options.batch_size; },
           "Rows a step; None: all of them.")
+      .def_property_readonly(
+          "device", [](const BoundTrainer& self) { return name(self.options.device); },
+          "What the steps run on: \"cpu\" or \"cuda\".")
       .def_property_readonly(
           "shuffle", [](const BoundTrainer& self) { return self.options.shuffle; },
           "Whether each epoch visits the rows in a new order.")

@@ -6,6 +6,7 @@
 #include "core/checks.hpp"
 #include "core/utf8.hpp"
 #include "descend/activation.hpp"
+#include "descend/device.hpp"
 #include "descend/initializer.hpp"
 #include "descend/loss.hpp"
 #include "descend/metric.hpp"
@@ -43,6 +44,7 @@ std::vector<std::string> metric_names() { return {DESCEND_METRICS(DESCEND_ROW)};
 #undef DESCEND_ROW
 #define DESCEND_ROW(name) #name,
 std::vector<std::string> initializer_names() { return {DESCEND_INITIALIZERS(DESCEND_ROW)}; }
+std::vector<std::string> device_names() { return {DESCEND_DEVICES(DESCEND_ROW)}; }
 
 std::string name(StopReason reason) {
   static const std::vector<std::string> names = {DESCEND_STOP_REASONS(DESCEND_ROW)};
@@ -54,6 +56,7 @@ std::string name(StopReason reason) {
 std::string name(Activation activation) {
   return activation_names()[static_cast<std::size_t>(activation)];
 }
+std::string name(Device device) { return device_names()[static_cast<std::size_t>(device)]; }
 std::string name(Loss loss) { return loss_names()[static_cast<std::size_t>(loss)]; }
 std::string name(Initializer initializer) {
   return initializer_names()[static_cast<std::size_t>(initializer)];
@@ -61,6 +64,9 @@ std::string name(Initializer initializer) {
 
 Activation parse_activation(const std::string& name) {
   return parse<Activation>("activation", name, activation_names());
+}
+Device parse_device(const std::string& name) {
+  return parse<Device>("device", name, device_names());
 }
 Loss parse_loss(const std::string& name) { return parse<Loss>("loss", name, loss_names()); }
 Initializer parse_initializer(const std::string& name) {

@@ -23,6 +23,11 @@ constexpr std::size_t kPieceSize = kPieceRows * kernels::kPanel<T>;
 
 }  // namespace
 
+bool sums_row_blocks(const LayerLayout& layer, std::size_t rows, std::size_t parameters) {
+  return rows * (layer.inputs + layer.units) > layer.inputs * layer.units &&
+         core::step_flops(rows, parameters) > kLeastRowBlockFlops;
+}
+
 template <class T>
 GradientPieces<T>::GradientPieces(const ParameterLayout& layout, const LayerSharing<T>& sharing,
                                   Propagation<T>& propagation, std::size_t block_rows, int workers)
@@ -38,14 +43,6 @@ GradientPieces<T>::GradientPieces(const ParameterLayout& layout, const LayerShar
     row_sums_size_ += kernels::paneled_size<T>(place.inputs + 1, place.units);
   }
   row_sums_ = core::AlignedBuffer<T>(static_cast<std::size_t>(workers) * row_sums_size_);
-}
-
-// Whether the layer's gradient is a sum over blocks of rows: this must not depend on the workers.
-template <class T>
-bool GradientPieces<T>::sums_row_blocks(std::size_t l, std::size_t rows) const {
-  const LayerLayout& layer = layout_.layers[l];
-  return rows * (layer.inputs + layer.units) > layer.inputs * layer.units &&
-         core::step_flops(rows, layout_.count) > kLeastRowBlockFlops;
 }
 
 template <class T>

@@ -27,6 +27,10 @@ struct Piece : Elements {
   std::size_t column_begin;
 };
 
+/// Whether a layer's gradient is a sum over blocks of rows, of so many rows at a time of a network
+/// of so many parameters: this must not depend on the workers, nor on the device.
+bool sums_row_blocks(const LayerLayout& layer, std::size_t rows, std::size_t parameters);
+
 /// Rows of weights in a piece, at most.
 constexpr std::size_t kPieceRows = 48;
 
@@ -94,7 +98,9 @@ class GradientPieces {
     const std::size_t offset = place.weights + place.inputs * column + begin * width;
     return {{offset, (end - begin) * width, false}, l, begin, end, column};
   }
-  bool sums_row_blocks(std::size_t l, std::size_t rows) const;
+  bool sums_row_blocks(std::size_t l, std::size_t rows) const {
+    return engine::sums_row_blocks(layout_.layers[l], rows, layout_.count);
+  }
   bool sums_own_rows(const core::Worker& worker, std::size_t rows) const;
   T* row_sums(std::size_t index, const Piece& piece);
   void add_up(const Piece& piece, const Minibatch& batch, const core::Share& rows, T* gradient,

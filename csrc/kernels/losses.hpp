@@ -9,15 +9,11 @@
 
 #include "kernels/kernel_table.hpp"
 #include "kernels/math.hpp"
+#include "kernels/row_lanes.hpp"
 
 namespace descend::kernels::DESCEND_ISA_NAMESPACE {
 namespace {
 namespace losses {
-
-/// The group of outputs from `column` on: `lanes` of them are there.
-struct Group {
-  std::size_t column, lanes;
-};
 
 /// Calls body(Group) for each group of a row of `outputs`.
 template <class T, class Body>
@@ -35,23 +31,10 @@ DESCEND_INLINE Vec<T> where_there(Group group, Vec<T> x, Vec<T> other) {
   return select(less(Vec<T>::lane_index(), lanes), x, other);
 }
 
-/// Writes a group of d_outputs. Zen 4 takes masked stores slowly: where there is room, the lanes
-/// that are not there, which hold zeros, are written too.
-template <class T>
-DESCEND_INLINE void store_group(const LossArguments<T>& loss, std::size_t row, Group group,
-                                Vec<T> d) {
-  T* d_group = loss.d_outputs + row * loss.ld_d + group.column;
-  if (loss.padded) {
-    d.store(d_group);
-  } else {
-    d.store_first(d_group, group.lanes);
-  }
-}
-
 /// Rows of at most one group of outputs, which most lanes would pass by, are taken a group of rows
 /// at a time: lane i is row i, and an output is a register.
 template <class T>
-bool is_narrow(const LossArguments<T>& loss) {
+DESCEND_FUNCTION bool is_narrow(const LossArguments<T>& loss) {
   return loss.outputs <= kGroup<T>;
 }
 
@@ -64,37 +47,9 @@ DESCEND_INLINE void for_each_group_of_rows(std::size_t rows, Body&& body) {
   }
 }
 
-/// One group of rows by one group of outputs, output after output.
-template <class T>
-struct Transposed {
-  alignas(kGroupBytes) T values[kGroup<T> * kGroup<T>];
-
-  /// Zeros stand in for rows from `count` on and for outputs from `outputs` on.
-  DESCEND_INLINE void read(const T* rows, std::size_t ld, std::size_t count, std::size_t outputs) {
-    alignas(kGroupBytes) T block[kGroup<T> * kGroup<T>];
-    for (std::size_t i = 0; i < count; ++i) {
-      Vec<T>::load_first(rows + i * ld, outputs).store(block + i * kGroup<T>);
-    }
-    for (std::size_t i = count; i < kGroup<T>; ++i) Vec<T>::zero().store(block + i * kGroup<T>);
-    transpose_block(block, kGroup<T>, values, kGroup<T>);
-  }
-  DESCEND_INLINE Vec<T> output(std::size_t j) const { return Vec<T>::load(values + j * kGroup<T>); }
-  DESCEND_INLINE void set_output(std::size_t j, Vec<T> x) { x.store(values + j * kGroup<T>); }
-
-  /// Writes d_outputs of rows [first, first + count).
-  DESCEND_INLINE void write(const LossArguments<T>& loss, std::size_t first, std::size_t count) {
-    for (std::size_t j = loss.outputs; j < kGroup<T>; ++j) set_output(j, Vec<T>::zero());
-    alignas(kGroupBytes) T block[kGroup<T> * kGroup<T>];
-    transpose_block(values, kGroup<T>, block, kGroup<T>);
-    for (std::size_t i = 0; i < count; ++i) {
-      store_group(loss, first + i, {0, loss.outputs}, Vec<T>::load(block + i * kGroup<T>));
-    }
-  }
-};
-
 template <class T, template <class> class L>
 struct SumOverOutputs {
-  static void rows(const LossArguments<T>& loss) {
+  static DESCEND_FUNCTION void rows(const LossArguments<T>& loss) {
     if (is_narrow(loss)) {
       for_each_group_of_rows<T>(loss.rows, [&](std::size_t first, std::size_t count) {
         narrow_rows(loss, first, count);
@@ -119,7 +74,8 @@ struct SumOverOutputs {
   }
 
  private:
-  static void narrow_rows(const LossArguments<T>& loss, std::size_t first, std::size_t count) {
+  static DESCEND_FUNCTION void narrow_rows(const LossArguments<T>& loss, std::size_t first,
+                                           std::size_t count) {
     Transposed<T> outputs, targets;
     outputs.read(loss.f + first * loss.ld_f, loss.ld_f, count, loss.outputs);
     targets.read(loss.y + first * loss.ld_y, loss.ld_y, count, loss.outputs);
@@ -181,23 +137,31 @@ struct poisson : SumOverOutputs<T, poisson> {
 
 template <class T>
 struct softmax_cross_entropy {
-  static void rows(const LossArguments<T>& loss) {
-    const auto group = is_narrow(loss) ? narrow_rows : group_of_rows;
-    for_each_group_of_rows<T>(
-        loss.rows, [&](std::size_t first, std::size_t count) { group(loss, first, count); });
+  static DESCEND_FUNCTION void rows(const LossArguments<T>& loss) {
+    const bool narrow = is_narrow(loss);
+    for_each_group_of_rows<T>(loss.rows, [&](std::size_t first, std::size_t count) {
+      if (narrow) {
+        narrow_rows(loss, first, count);
+      } else {
+        group_of_rows(loss, first, count);
+      }
+    });
   }
 
  private:
-  static void narrow_rows(const LossArguments<T>& loss, std::size_t first, std::size_t count) {
+  static DESCEND_FUNCTION void narrow_rows(const LossArguments<T>& loss, std::size_t first,
+                                           std::size_t count) {
     Transposed<T> outputs, targets;
     outputs.read(loss.f + first * loss.ld_f, loss.ld_f, count, loss.outputs);
     Vec<T> label = Vec<T>::zero();
     if (loss.labels == nullptr) {
       targets.read(loss.y + first * loss.ld_y, loss.ld_y, count, loss.outputs);
     } else {
-      T labels[kGroup<T>];
-      for (std::size_t i = 0; i < count; ++i) labels[i] = static_cast<T>(loss.labels[first + i]);
-      label = Vec<T>::load_first(labels, count);
+      Lanes<T> labels;
+      for (std::size_t i = 0; i < count; ++i) {
+        labels.set(i, static_cast<T>(loss.labels[first + i]));
+      }
+      label = labels.vec(count);
     }
     const auto target = [&](std::size_t j) {
       if (loss.labels == nullptr) return targets.output(j);
@@ -230,8 +194,9 @@ struct softmax_cross_entropy {
 
   /// Rows [first, first + count): their sums are taken row by row, the logarithms and quotients of
   /// the sums for all rows at once.
-  static void group_of_rows(const LossArguments<T>& loss, std::size_t first, std::size_t count) {
-    T exp_sums[kGroup<T>], y_sums[kGroup<T>], y_belows[kGroup<T>], factors[kGroup<T>];
+  static DESCEND_FUNCTION void group_of_rows(const LossArguments<T>& loss, std::size_t first,
+                                             std::size_t count) {
+    Lanes<T> exp_sums, y_sums, y_belows, factors;
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t row = first + i;
       const T* f_row = loss.f + row * loss.ld_f;
@@ -251,23 +216,22 @@ struct softmax_cross_entropy {
           store_group(loss, row, group, e);
         }
       });
-      exp_sums[i] = sum(exp_sum);
-      y_sums[i] = sum(y_sum);
-      y_belows[i] = sum(y_below);
+      exp_sums.set(i, sum(exp_sum));
+      y_sums.set(i, sum(y_sum));
+      y_belows.set(i, sum(y_below));
     }
     // - sum_j y_j log(e_j / sum e) = sum_j y_j (highest - f_j) + (sum_j y_j) log(sum e)
-    const Vec<T> totals = Vec<T>::load_first(exp_sums, count);
-    const Vec<T> y_totals = Vec<T>::load_first(y_sums, count);
-    fma(y_totals, log(totals), Vec<T>::load_first(y_belows, count))
-        .store_first(loss.losses + first, count);
+    const Vec<T> totals = exp_sums.vec(count);
+    const Vec<T> y_totals = y_sums.vec(count);
+    fma(y_totals, log(totals), y_belows.vec(count)).store_first(loss.losses + first, count);
     if (loss.d_outputs == nullptr) return;
-    (y_totals / totals).store_first(factors, count);
+    factors.take(y_totals / totals, count);
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t row = first + i;
       const T* d_row = loss.d_outputs + row * loss.ld_d;
       for_each_group<T>(loss.outputs, [&](Group group) {
         const Vec<T> e = Vec<T>::load_first(d_row + group.column, group.lanes);
-        const Vec<T> d = fma(e, Vec<T>::broadcast(factors[i]), -targets(loss, row, group));
+        const Vec<T> d = fma(e, Vec<T>::broadcast(factors.get(i)), -targets(loss, row, group));
         const Vec<T> scaled = Vec<T>::broadcast(loss.scale[row]) * d;
         store_group(loss, row, group, where_there(group, scaled, Vec<T>::zero()));
       });

@@ -10,6 +10,12 @@
 namespace descend::kernels::DESCEND_ISA_NAMESPACE {
 namespace {
 
+/// Of a polynomial, the constant one first.
+template <class T, std::size_t kSize>
+struct Coefficients {
+  T c[kSize];
+};
+
 template <class T>
 struct Constants;
 
@@ -32,14 +38,15 @@ struct Constants<float> {
   static constexpr float kTailCentre = 0.375f;
 
   // expm1, relative error 2^-22.8
-  static constexpr float kExpm1[] = {5.00000000e-01f, 1.66665778e-01f, 4.16668542e-02f,
-                                     8.36314633e-03f, 1.39012805e-03f};
+  static constexpr Coefficients<float, 5> kExpm1 = {
+      {5.00000000e-01f, 1.66665778e-01f, 4.16668542e-02f, 8.36314633e-03f, 1.39012805e-03f}};
   // log, relative error 2^-21.7
-  static constexpr float kLog[] = {6.66666865e-01f, 3.99887621e-01f, 2.95806140e-01f};
+  static constexpr Coefficients<float, 3> kLog = {
+      {6.66666865e-01f, 3.99887621e-01f, 2.95806140e-01f}};
   // normal_tail, relative error 2^-24.8
-  static constexpr float kNormalTail[] = {
-      9.34612095e-01f,  -1.68067443e+00f, 2.20248103e+00f, -2.00264621e+00f, 1.05158603e+00f,
-      -1.33697744e-02f, -3.69461507e-01f, 1.17027551e-01f, 1.21930219e-01f,  -6.75691664e-02f};
+  static constexpr Coefficients<float, 10> kNormalTail = {
+      {9.34612095e-01f, -1.68067443e+00f, 2.20248103e+00f, -2.00264621e+00f, 1.05158603e+00f,
+       -1.33697744e-02f, -3.69461507e-01f, 1.17027551e-01f, 1.21930219e-01f, -6.75691664e-02f}};
 };
 
 template <>
@@ -61,33 +68,33 @@ struct Constants<double> {
   static constexpr double kTailCentre = 0.375;
 
   // expm1, relative error 2^-52.0
-  static constexpr double kExpm1[] = {5.0000000000000011e-01, 1.6666666666666644e-01,
-                                      4.1666666666624309e-02, 8.3333333333561934e-03,
-                                      1.3888888917137870e-03, 1.9841269784681283e-04,
-                                      2.4801521397032823e-05, 2.7557355495687562e-06,
-                                      2.7620046362374589e-07, 2.5068171529349096e-08};
+  static constexpr Coefficients<double, 10> kExpm1 = {
+      {5.0000000000000011e-01, 1.6666666666666644e-01, 4.1666666666624309e-02,
+       8.3333333333561934e-03, 1.3888888917137870e-03, 1.9841269784681283e-04,
+       2.4801521397032823e-05, 2.7557355495687562e-06, 2.7620046362374589e-07,
+       2.5068171529349096e-08}};
   // log, relative error 2^-50.9
-  static constexpr double kLog[] = {6.6666666666666696e-01, 3.9999999999899116e-01,
-                                    2.8571428626133716e-01, 2.2222211111334980e-01,
-                                    1.8182890696394480e-01, 1.5331673132864021e-01,
-                                    1.4617010077919360e-01};
+  static constexpr Coefficients<double, 7> kLog = {{6.6666666666666696e-01, 3.9999999999899116e-01,
+                                                    2.8571428626133716e-01, 2.2222211111334980e-01,
+                                                    1.8182890696394480e-01, 1.5331673132864021e-01,
+                                                    1.4617010077919360e-01}};
   // normal_tail, relative error 2^-53.5
-  static constexpr double kNormalTail[] = {
-      9.3461212390681803e-01,  -1.6806743330034237e+00, 2.2024789694201350e+00,
-      -2.0026609185905104e+00, 1.0517097193747107e+00,  -1.3002538126907253e-02,
-      -3.7207333606578052e-01, 1.1394963526374467e-01,  1.4473245723525710e-01,
-      -6.2599396978814698e-02, -7.5719973025889162e-02, 2.3970107986460199e-02,
-      4.7465456047750106e-02,  -9.1189925487126372e-04, -2.9246253221177861e-02,
-      -1.1279120110964437e-02, 1.3808434603904017e-02,  1.5002724672303923e-02,
-      -1.0149062048870434e-03, -1.2941743860447566e-02, -6.6261127024190587e-03,
-      9.3087462061877679e-03,  6.0455111552602109e-03,  -5.6280790803640525e-03};
+  static constexpr Coefficients<double, 24> kNormalTail = {
+      {9.3461212390681803e-01,  -1.6806743330034237e+00, 2.2024789694201350e+00,
+       -2.0026609185905104e+00, 1.0517097193747107e+00,  -1.3002538126907253e-02,
+       -3.7207333606578052e-01, 1.1394963526374467e-01,  1.4473245723525710e-01,
+       -6.2599396978814698e-02, -7.5719973025889162e-02, 2.3970107986460199e-02,
+       4.7465456047750106e-02,  -9.1189925487126372e-04, -2.9246253221177861e-02,
+       -1.1279120110964437e-02, 1.3808434603904017e-02,  1.5002724672303923e-02,
+       -1.0149062048870434e-03, -1.2941743860447566e-02, -6.6261127024190587e-03,
+       9.3087462061877679e-03,  6.0455111552602109e-03,  -5.6280790803640525e-03}};
 };
 
 /// c[0] + c[1] x + c[2] x^2 + ...
 template <class T, std::size_t kSize>
-DESCEND_INLINE Vec<T> polynomial(Vec<T> x, const T (&c)[kSize]) {
-  Vec<T> value = Vec<T>::broadcast(c[kSize - 1]);
-  for (std::size_t i = kSize - 1; i > 0; --i) value = fma(value, x, Vec<T>::broadcast(c[i - 1]));
+DESCEND_INLINE Vec<T> polynomial(Vec<T> x, Coefficients<T, kSize> of) {
+  Vec<T> value = Vec<T>::broadcast(of.c[kSize - 1]);
+  for (std::size_t i = kSize - 1; i > 0; --i) value = fma(value, x, Vec<T>::broadcast(of.c[i - 1]));
   return value;
 }
 

@@ -1,5 +1,6 @@
 #include "network/state.hpp"
 
+#include <atomic>
 #include <mutex>
 #include <shared_mutex>
 #include <string>
@@ -120,6 +121,8 @@ CheckedExamples::CheckedExamples(const char* where, const State& state, const In
                                  const engine::CheckOptions& options,
                                  const ClassWeight& class_weight)
     : inputs_(inputs), targets_(targets) {
+  static std::atomic<std::uint64_t> serials{0};
+  serial_ = ++serials;
   check_inputs(where, state.spec, inputs, options);
   const std::size_t outputs = state.spec.layers.back().units;
   engine::check_targets(where, targets, loss, inputs.rows(), outputs, state.spec.dtype, options);

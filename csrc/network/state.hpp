@@ -78,11 +78,14 @@ class CheckedExamples {
   }
   /// What the weights are given in.
   double weight_unit() const { return weights_.unit; }
+  /// A number of these examples, from 1, that no others have.
+  std::uint64_t serial() const { return serial_; }
 
  private:
   InputView inputs_;
   Targets targets_;
   engine::RowWeights weights_;
+  std::uint64_t serial_;
 };
 
 }  // namespace descend::network

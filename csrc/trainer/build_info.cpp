@@ -2,6 +2,8 @@
 
 #include "core/cpu_limits.hpp"
 #include "core/thread_team.hpp"
+#include "descend/device.hpp"
+#include "engine/cuda_engine.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace descend {
@@ -12,7 +14,7 @@ BuildInfo build_info() {
   info.isa = kernels::kernel_table().isa;
   info.available_isas = kernels::available_isas();
   info.openmp = core::has_openmp();
-  info.cuda = false;
+  info.cuda = engine::has_cuda();
   info.threads = core::team_size(0, 1e18);
 #if defined(__clang__)
   info.compiler = "clang " __clang_version__;
@@ -23,5 +25,7 @@ BuildInfo build_info() {
 #endif
   return info;
 }
+
+std::vector<std::string> cuda_devices() { return engine::cuda_devices(); }
 
 }  // namespace descend

@@ -6,6 +6,7 @@
 
 #include "core/thread_team.hpp"
 #include "trainer/rates_ahead.hpp"
+#include "trainer/steps.hpp"
 
 namespace descend::trainer {
 
@@ -20,56 +21,6 @@ std::size_t steps_between_measurements(const EpochPlan& plan) {
   const std::size_t steps = (plan.rows.count + plan.batch_rows - 1) / plan.batch_rows;
   return std::clamp<std::size_t>(steps / kMeasurements, 1, kMostStepsBetween);
 }
-
-// What ends the epoch after a step, `steps` of it done.
-std::optional<StopReason> condition_met(const EpochPlan& plan, std::size_t steps) {
-  if (plan.max_steps && steps >= *plan.max_steps) return StopReason::max_steps;
-  if (plan.deadline && Clock::now() >= *plan.deadline) return StopReason::seconds;
-  return std::nullopt;
-}
-
-// Steps to come, minibatches without weight among them.
-std::size_t most_steps_left(const EpochPlan& plan, const EpochProgress& progress) {
-  const std::size_t rows = plan.rows.count - progress.visited;
-  const std::size_t minibatches = (rows + plan.batch_rows - 1) / plan.batch_rows;
-  return plan.max_steps ? std::min(minibatches, *plan.max_steps - progress.steps) : minibatches;
-}
-
-bool has_weight_left(const EpochPlan& plan, const EpochProgress& progress) {
-  const engine::Rows rows = plan.rows.part(progress.visited, plan.rows.count);
-  return engine::weight_sum(plan.examples.weights, rows) > 0.0;
-}
-
-// What the caller's code is asked while nobody is at work. It may use the network, such as a
-// signal's handler does, which is not locked then.
-class Question {
- public:
-  explicit Question(const EpochPlan& plan) : plan_(plan) {}
-
-  /// What `question`, which does not throw, answers.
-  template <class Callable>
-  auto asked(const Callable& question) {
-    const std::size_t writers = plan_.lock->mutex()->writers();
-    plan_.lock->unlock();
-    const auto answer = question();
-    plan_.lock->lock();
-    if (plan_.lock->mutex()->writers() != writers + 1) ++parameter_sets_;
-    return answer;
-  }
-
-  /// Whether to end the run.
-  bool interrupted() {
-    return asked([this] { return plan_.interrupt->ask(); });
-  }
-
-  /// How many times the parameters became others than the last step's: before the first step, and
-  /// where somebody set them meanwhile.
-  std::size_t parameter_sets() const { return parameter_sets_; }
-
- private:
-  const EpochPlan& plan_;
-  std::size_t parameter_sets_ = 1;
-};
 
 // Whether the update cannot overflow: from the bounds, or else, the same in every worker, by
 // trying.
@@ -160,28 +111,6 @@ std::optional<BlockSums> backpropagated(engine::CpuEngine<T>& engine, const core
   return BlockSums{engine.loss_sum(batch), engine.gradient_bound(batch)};
 }
 
-// A step that was taken.
-struct TakenStep {
-  double loss;  // sum_i w_i L_i
-  double weight;
-  double penalty;
-  std::size_t rows;
-  double learning_rate;
-  engine::NoiseMoments noise;  // 0 where it was not measured
-};
-
-// Adds it to what the epoch gave so far.
-void record(const TakenStep& step, const EpochPlan& plan, EpochProgress& progress) {
-  progress.loss_sum += step.loss + step.weight * step.penalty;
-  progress.weight_sum += step.weight;
-  progress.rows += step.rows;
-  progress.learning_rate = step.learning_rate;
-  progress.noise.variance += step.noise.variance;
-  progress.noise.squared_norm += step.noise.squared_norm;
-  if (plan.reports == nullptr) return;
-  plan.reports->push_back({step.loss / step.weight, step.penalty, step.weight * plan.weight_unit});
-}
-
 }  // namespace
 
 template <class T>
@@ -218,9 +147,7 @@ StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
       if (weight == 0.0) continue;
       const engine::Minibatch batch{plan.examples, rows,         weight,
                                     plan.dropout,  plan.outputs, plan.label_smoothing};
-      const engine::Penalty penalty = plan.divide_penalty
-                                          ? plan.penalty.times(1.0 / (weight * plan.weight_unit))
-                                          : plan.penalty;
+      const engine::Penalty penalty = penalty_of(plan, weight);
       const std::uint64_t step = plan.steps_before + steps_before + steps + 1;
       engine::Update<T> update = engine::prepare_update(optimizer, rates[steps], step, vectors,
                                                         penalty, plan.clipping.value);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <mutex>
 #include <optional>
@@ -24,8 +25,9 @@ using Clock = core::InterruptPoll::Clock;
 /// What an epoch visits, and what may end it early.
 struct EpochPlan {
   engine::Examples examples;
-  engine::Rows rows;         ///< in visiting order
-  std::size_t batch_rows;    ///< the last minibatch may be shorter
+  std::uint64_t examples_serial;  ///< no other examples have it
+  engine::Rows rows;              ///< in visiting order
+  std::size_t batch_rows;         ///< the last minibatch may be shorter
   std::size_t steps_before;  ///< of the trainer, before the epoch: its first is steps_before + 1
   std::size_t epoch;         ///< to which the steps belong, from 1
   const engine::DropoutKey* dropout;

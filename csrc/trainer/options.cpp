@@ -5,6 +5,7 @@
 
 #include "core/checks.hpp"
 #include "core/thread_team.hpp"
+#include "engine/cuda_engine.hpp"
 #include "trainer/loss_options.hpp"
 
 namespace descend::trainer {
@@ -50,6 +51,14 @@ void check_options(const TrainerOptions& options, Loss loss, std::size_t outputs
   }
   check_class_weight("Trainer", options.class_weight, loss, outputs);
   check_label_smoothing("Trainer", options.label_smoothing, loss);
+  if (options.device == Device::cuda) {
+    if (options.track_gradient_noise) {
+      throw invalid(
+          "Trainer: track_gradient_noise is measured on device 'cpu' alone, got device 'cuda'; "
+          "device 'cpu' trains to the same bits.");
+    }
+    engine::check_cuda_device("Trainer");
+  }
 }
 
 }  // namespace descend::trainer

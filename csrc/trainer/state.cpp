@@ -14,6 +14,7 @@
 #include "core/philox.hpp"
 #include "core/thread_team.hpp"
 #include "engine/forward_pass.hpp"
+#include "trainer/cuda_loop.hpp"
 #include "trainer/options.hpp"
 #include "trainer/shuffle.hpp"
 
@@ -93,6 +94,11 @@ std::size_t State::batch_rows(std::size_t rows) const {
 }
 
 void State::reserve(std::size_t batch_rows) {
+  if (options_.device == Device::cuda) {
+    network::with_type(network_->spec.dtype,
+                       [&](auto zero) { reserve_cuda<decltype(zero)>(batch_rows); });
+    return;
+  }
   const std::size_t block_rows = std::min(batch_rows, engine::kBlockRows);
   const double work = core::step_work(block_rows, network_->layout.count);
   const int workers = core::team_size(options_.threads, work);
@@ -123,6 +129,68 @@ void State::reserve(std::size_t batch_rows) {
   });
 }
 
+// The optimizer's state and the average, which steps on a GPU leave there.
+template <class T>
+void State::bring_cuda_vectors() {
+  Memory<T>& memory = this->memory<T>();
+  if (!memory.cuda_alone_has_vectors) return;
+  memory.cuda->bring_vectors();
+  memory.cuda_alone_has_vectors = false;
+}
+
+template void State::bring_cuda_vectors<float>();
+template void State::bring_cuda_vectors<double>();
+
+// Where memory is short nothing was done yet, and all is kept; what a GPU that fails held is lost.
+template <class T>
+void State::give_up_cuda() {
+  Memory<T>& memory = this->memory<T>();
+  try {
+    bring_cuda_vectors<T>();
+  } catch (const std::exception&) {  // the error at hand is the one to tell
+  }
+  memory.cuda_alone_has_vectors = memory.cuda_has_vectors = false;
+  memory.cuda.reset();
+}
+
+template <class T>
+void State::reserve_cuda(std::size_t batch_rows) {
+  Memory<T>& memory = this->memory<T>();
+  try {
+    if (memory.cuda == nullptr) {
+      memory.cuda = std::make_unique<engine::CudaEngine<T>>(
+          network_->spec, network_->layout, loss_, optimizer_, options_.average_decay.has_value());
+      memory.cuda_has_vectors = false;
+    }
+    memory.cuda->reserve(batch_rows);
+  } catch (...) {
+    give_up_cuda<T>();
+    throw;
+  }
+}
+
+// Within the lock on the network.
+template <class T>
+StretchEnd State::run_cuda(const EpochPlan& plan, const engine::Vectors<T>& vectors,
+                           EpochProgress& progress) {
+  Memory<T>& memory = this->memory<T>();
+  const core::SharedMutex& mutex = network_->mutex;
+  const NewVectors new_vectors = !memory.cuda_has_vectors ? NewVectors::all
+                                 : mutex.writers() != memory.cuda_has_theta_of + 1
+                                     ? NewVectors::parameters
+                                     : NewVectors::none;
+  try {
+    const StretchEnd end =
+        run_cuda_steps<T>(*memory.cuda, plan, optimizer_, vectors, new_vectors, progress);
+    memory.cuda_has_vectors = memory.cuda_alone_has_vectors = true;
+    memory.cuda_has_theta_of = mutex.writers();
+    return end;
+  } catch (...) {
+    give_up_cuda<T>();
+    throw;
+  }
+}
+
 StretchEnd State::run(const char* where, EpochPlan plan, EpochProgress& progress) {
   const std::size_t steps_before = progress.steps;
   const std::size_t epoch = epoch_ + (epoch_at_work_ ? 1 : 0);
@@ -139,6 +207,7 @@ StretchEnd State::run(const char* where, EpochPlan plan, EpochProgress& progress
     std::unique_lock lock(network_->mutex);
     begin_average();
     plan.lock = &lock;
+    if (options_.device == Device::cuda) return run_cuda<T>(plan, vectors, progress);
     return run_steps<T>(*memory.engine, plan, optimizer_, vectors, memory.gradient.data(),
                         memory.noise.get(), tuner_->tuner(), growth_, progress);
   });
@@ -172,6 +241,7 @@ EpochPlan State::plan(const CheckedExamples& examples, const std::vector<std::si
   const std::size_t rows = examples.rows();
   EpochPlan plan{};
   plan.examples = examples.view();
+  plan.examples_serial = examples.serial();
   plan.rows = order == nullptr ? engine::Rows{nullptr, 0, rows}
                                : engine::Rows{order->data(), 0, order->size()};
   plan.batch_rows = batch_rows(plan.rows.count);

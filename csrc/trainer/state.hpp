@@ -15,6 +15,7 @@
 #include "core/kept_tuner.hpp"
 #include "descend/trainer.hpp"
 #include "engine/cpu_engine.hpp"
+#include "engine/cuda_engine.hpp"
 #include "engine/dropout.hpp"
 #include "engine/growth_bound.hpp"
 #include "network/state.hpp"
@@ -33,6 +34,10 @@ struct Memory {
   std::unique_ptr<engine::StepNoise<T>> noise;
   std::unique_ptr<engine::CpuEngine<T>> engine;
   int engine_workers = 0;
+  std::unique_ptr<engine::CudaEngine<T>> cuda;  // in the place of `engine`, on that device
+  bool cuda_has_vectors = false;                // theta and the others, as the last step left them
+  bool cuda_alone_has_vectors = false;          // those of the host, but theta, are older
+  std::size_t cuda_has_theta_of = 0;            // theta's writers when it had that
 };
 
 class State {
@@ -161,6 +166,15 @@ class State {
   void check_no_run(const char* where) const;
   void report_steps(EpochPlan& plan);
   void begin_average();
+  template <class T>
+  void bring_cuda_vectors();
+  template <class T>
+  void give_up_cuda();
+  template <class T>
+  void reserve_cuda(std::size_t batch_rows);
+  template <class T>
+  StretchEnd run_cuda(const EpochPlan& plan, const engine::Vectors<T>& vectors,
+                      EpochProgress& progress);
 
   template <class T>
   Memory<T>& memory() {

@@ -52,6 +52,7 @@ void State::set_optimizer_state(std::size_t steps, const std::vector<ConstVector
 void State::copy_optimizer_vector(std::size_t vector, void* canonical) {
   network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
+    bring_cuda_vectors<T>();
     engine::to_canonical(network_->layout, memory<T>().state[vector].data(),
                          static_cast<T*>(canonical));
   });
@@ -62,9 +63,11 @@ void State::set_optimizer_vector(std::size_t vector, const void* canonical) {
     using T = decltype(zero);
     const auto& kernels = kernels::kernels_of<T>(kernels::kernel_table());
     const std::size_t size = network_->layout.size;
+    bring_cuda_vectors<T>();
     T* const state = memory<T>().state[vector].data();
     engine::from_canonical(network_->layout, static_cast<const T*>(canonical), state);
     growth_.state_within(kernels.absolute_sum(1, size, state, size));
+    memory<T>().cuda_has_vectors = false;
   });
 }
 
@@ -74,6 +77,7 @@ void State::begin_average() {
   network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
     std::copy_n(network_->theta<T>(), network_->layout.size, memory<T>().average.data());
+    memory<T>().cuda_has_vectors = false;
   });
   has_average_ = true;
 }
@@ -88,6 +92,7 @@ std::shared_ptr<network::State> State::averaged_network() {
   if (!has_average_) return averaged;
   network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
+    bring_cuda_vectors<T>();
     std::copy_n(memory<T>().average.data(), network_->layout.size, averaged->theta<T>());
   });
   return averaged;
@@ -108,6 +113,7 @@ void State::set_averaged_parameters(const ConstVectorView& parameters) {
 void State::copy_average(void* canonical) {
   network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
+    bring_cuda_vectors<T>();
     engine::to_canonical(network_->layout, memory<T>().average.data(), static_cast<T*>(canonical));
   });
 }
@@ -115,8 +121,10 @@ void State::copy_average(void* canonical) {
 void State::set_average(const void* canonical) {
   network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
+    bring_cuda_vectors<T>();
     engine::from_canonical(network_->layout, static_cast<const T*>(canonical),
                            memory<T>().average.data());
+    memory<T>().cuda_has_vectors = false;
   });
   has_average_ = true;
 }

@@ -117,8 +117,8 @@ void Trainer::save(const std::string& path) const {
 }
 
 Trainer Trainer::load(const std::string& path, int threads,
-                      const std::optional<LearningRate>& learning_rate) {
-  return Trainer(trainer::read_trainer_file(path, threads, learning_rate));
+                      const std::optional<LearningRate>& learning_rate, Device device) {
+  return Trainer(trainer::read_trainer_file(path, threads, learning_rate, device));
 }
 
 std::optional<History> Trainer::unfinished_run() const {

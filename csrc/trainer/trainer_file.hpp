@@ -24,6 +24,7 @@ void write_trainer_file(const std::string& path, State& state);
 /// where it is damaged, not a trainer's, or of a later version.
 /// `learning_rate` takes the place of the file's, which may be a function, not in it.
 std::unique_ptr<State> read_trainer_file(const std::string& path, int threads,
-                                         const std::optional<LearningRate>& learning_rate);
+                                         const std::optional<LearningRate>& learning_rate,
+                                         Device device);
 
 }  // namespace descend::trainer

@@ -20,7 +20,7 @@ constexpr const char* kExtraPrefix = "trainer.extra.tensor.";
 
 template <class Options, class Field>
 void visit_options(Options& options, const Field& field) {
-  // Without threads, which are the machine's.
+  // Without threads and device, which are the machine's.
   field("trainer.option.batch_size", options.batch_size);
   field("trainer.option.shuffle", options.shuffle);
   field("trainer.option.seed", options.seed);

@@ -4,6 +4,7 @@
 
 #include "core/checks.hpp"
 #include "core/utf8.hpp"
+#include "engine/cuda_engine.hpp"
 #include "network/model_file.hpp"
 #include "network/tensor_file.hpp"
 #include "trainer/trainer_file.hpp"
@@ -38,7 +39,8 @@ class Reader {
  public:
   explicit Reader(const std::string& path) : file_(path) { check_origin(); }
 
-  std::unique_ptr<State> read(int threads, const std::optional<LearningRate>& learning_rate) {
+  std::unique_ptr<State> read(int threads, const std::optional<LearningRate>& learning_rate,
+                              Device device) {
     const network::ModelFile model = network::take_model(file_);
     auto network = std::make_shared<network::State>(model.spec, model.seed, network::State::Zero{});
     network::set_parameters(*network, model.parameters.data());
@@ -46,6 +48,7 @@ class Reader {
     const Loss loss = parse_loss(network::take(metadata_, "trainer.loss"));
     TrainerOptions options;
     options.threads = threads;
+    options.device = device;
     visit_options(options, Take{metadata_});
     auto state = std::make_unique<State>(network, loss, take_optimizer(learning_rate), options);
     for (std::size_t i = 0; i < state_vectors(state->optimizer()); ++i) {
@@ -213,11 +216,13 @@ class Reader {
 }  // namespace
 
 std::unique_ptr<State> read_trainer_file(const std::string& path, int threads,
-                                         const std::optional<LearningRate>& learning_rate) {
+                                         const std::optional<LearningRate>& learning_rate,
+                                         Device device) {
   core::check_threads("Trainer.load", threads);
+  if (device == Device::cuda) engine::check_cuda_device("Trainer.load");
   if (learning_rate) validate("Trainer.load", *learning_rate);
   return network::with_place("Trainer.load", path,
-                             [&] { return Reader(path).read(threads, learning_rate); });
+                             [&] { return Reader(path).read(threads, learning_rate, device); });
 }
 
 }  // namespace descend::trainer

@@ -103,6 +103,10 @@ class Trainer(_core.Trainer):
         Record the noise scale of the gradient, epoch by epoch, in ``History.noise_scale``. Every
         eighth step is then measured, or more where an epoch has few; the training stays the same,
         bit for bit. Needs minibatches of at least 2 rows.
+    device : {"cpu", "cuda"}
+        What the steps run on, which changes no bit of what they give. On a GPU a call copies its
+        data there once; the network has the new parameters when the call ends, and when a callback
+        looks. ``docs/cuda.md`` says what it takes.
     """
 
     _calls: Calls | None = None  # of the run at work
@@ -126,6 +130,7 @@ class Trainer(_core.Trainer):
         class_weight: str | Mapping[int, float] | ArrayLike | None = None,
         label_smoothing: float = 0.0,
         track_gradient_noise: bool = False,
+        device: str = "cpu",
     ) -> None:
         if not isinstance(network, Network):
             raise TypeError(f"Trainer: network must be a descend.Network, got {network!r}.")
@@ -148,6 +153,7 @@ class Trainer(_core.Trainer):
             class_weight,
             label_smoothing,
             track_gradient_noise,
+            device,
         )
         self._network = network
 
@@ -158,6 +164,7 @@ class Trainer(_core.Trainer):
         threads: int | None = None,
         *,
         learning_rate: float | _core.LearningRate | Callable[[int], float] | None = None,
+        device: str = "cpu",
     ) -> Trainer:
         """Read a trainer, its network included, from a file that ``save`` wrote.
 
@@ -171,6 +178,8 @@ class Trainer(_core.Trainer):
             As for `Trainer`.
         learning_rate : float, LearningRate or callable, optional
             In place of the file's; a callable does not stand in it and is given here again.
+        device : {"cpu", "cuda"}
+            As for `Trainer`; a file does not hold it.
 
         Raises
         ------
@@ -181,7 +190,7 @@ class Trainer(_core.Trainer):
             if its learning rate is a callable and none is given.
         """
         trainer = cls.__new__(cls)
-        _core.Trainer.__init__(trainer, path, threads, learning_rate)
+        _core.Trainer.__init__(trainer, path, threads, learning_rate, device)
         trainer._network = Network.__new__(Network)
         _core.Network.__init__(trainer._network, trainer)
         return trainer

@@ -11,7 +11,7 @@ struct BuildInfo {
   std::string isa;                          ///< the kernel set in use
   std::vector<std::string> available_isas;  ///< built in and supported here, best first
   bool openmp;
-  bool cuda;
+  bool cuda;    ///< built with CUDA; cuda_devices() has the GPUs
   int threads;  ///< the most a call uses: affinity, cgroup quota, DESCEND_NUM_THREADS
   std::string compiler;
 };

@@ -5,6 +5,7 @@
 #include "descend/build_info.hpp"
 #include "descend/class_weight.hpp"
 #include "descend/csr_view.hpp"
+#include "descend/device.hpp"
 #include "descend/dtype.hpp"
 #include "descend/gradient_noise.hpp"
 #include "descend/initializer.hpp"

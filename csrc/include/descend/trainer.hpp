@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "descend/class_weight.hpp"
+#include "descend/device.hpp"
 #include "descend/input_view.hpp"
 #include "descend/learning_rate.hpp"
 #include "descend/loss.hpp"
@@ -68,6 +69,10 @@ struct TrainerOptions {
   /// Whether fit records the noise scale of the gradient epoch by epoch, in History::noise_scale;
   /// the minibatches then have at least 2 rows. Training itself stays as it is, to the bit.
   bool track_gradient_noise = false;
+  /// What the steps run on, which changes no bit of what they give. On a GPU a call copies its data
+  /// there once; the network has the new parameters when it ends and when a callback of fit looks.
+  /// track_gradient_noise is for the cpu. The device is the machine's: no file holds it.
+  Device device = Device::cpu;
 };
 
 /// The terms of one step's loss, before its update.
@@ -280,7 +285,8 @@ class Trainer {
   /// not a trainer's, or of a later version.
   /// `learning_rate` takes the place of the file's; one that is a function stands in no file.
   static Trainer load(const std::string& path, int threads = 0,
-                      const std::optional<LearningRate>& learning_rate = {});
+                      const std::optional<LearningRate>& learning_rate = {},
+                      Device device = Device::cpu);
 
   /// The history so far of the run at work, or of the one that a loaded trainer has not finished;
   /// its stop_reason is `interrupted` unless a condition has been met.

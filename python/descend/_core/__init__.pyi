@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import typing
 from . import ops
-__all__: list[str] = ['AMSGrad', 'AdaDelta', 'AdaGrad', 'Adam', 'AdamW', 'Adamax', 'GradientNoise', 'LearningRate', 'Lion', 'NAdam', 'Network', 'NoiseEstimate', 'OptimizerState', 'RMSProp', 'SGD', 'Trainer', 'activations', 'build_info', 'gradient_noise', 'initializers', 'losses', 'metric', 'metrics', 'ops', 'optimizers', 'schedule_names']
+__all__: list[str] = ['AMSGrad', 'AdaDelta', 'AdaGrad', 'Adam', 'AdamW', 'Adamax', 'GradientNoise', 'LearningRate', 'Lion', 'NAdam', 'Network', 'NoiseEstimate', 'OptimizerState', 'RMSProp', 'SGD', 'Trainer', 'activations', 'build_info', 'cuda_devices', 'devices', 'gradient_noise', 'initializers', 'losses', 'metric', 'metrics', 'ops', 'optimizers', 'schedule_names']
 class LearningRate:
     """
     A learning rate that changes from step to step; made by ``descend.schedules``.
@@ -1019,13 +1019,13 @@ class Trainer:
     Trains a network: minibatches, epochs, stopping conditions.
     """
     @typing.overload
-    def __init__(self, network: Network, loss: typing.Any, optimizer: typing.Any, batch_size: typing.Any, shuffle: typing.Any, seed: typing.Any, threads: typing.Any, l2: typing.Any, l1: typing.Any, divide_penalty: typing.Any, clip_norm: typing.Any, clip_value: typing.Any, average_decay: typing.Any, class_weight: typing.Any, label_smoothing: typing.Any, track_gradient_noise: typing.Any) -> None:
+    def __init__(self, network: Network, loss: typing.Any, optimizer: typing.Any, batch_size: typing.Any, shuffle: typing.Any, seed: typing.Any, threads: typing.Any, l2: typing.Any, l1: typing.Any, divide_penalty: typing.Any, clip_norm: typing.Any, clip_value: typing.Any, average_decay: typing.Any, class_weight: typing.Any, label_smoothing: typing.Any, track_gradient_noise: typing.Any, device: typing.Any) -> None:
         ...
     @typing.overload
     def __init__(self, network: Network, like: Trainer, batch_size: typing.Any) -> None:
         ...
     @typing.overload
-    def __init__(self, path: typing.Any, threads: typing.Any, learning_rate: typing.Any) -> None:
+    def __init__(self, path: typing.Any, threads: typing.Any, learning_rate: typing.Any, device: typing.Any) -> None:
         """
         The trainer in a file.
         """
@@ -1160,6 +1160,11 @@ class Trainer:
         The largest magnitude that an element of a step's gradient may have; None: any.
         """
     @property
+    def device(self) -> str:
+        """
+        What the steps run on: "cpu" or "cuda".
+        """
+    @property
     def divide_penalty(self) -> bool:
         """
         Whether the penalty is divided by the minibatch's sum of weights.
@@ -1261,12 +1266,26 @@ def build_info() -> dict:
     -------
     dict
         ``version``, ``isa`` (the kernel set in use), ``available_isas`` (best first), ``openmp``,
-        ``cuda``, ``threads`` (the most a call uses) and ``compiler``.
+        ``cuda`` (built with it), ``threads`` (the most a call uses) and ``compiler``.
     
     Raises
     ------
     ValueError
         If the environment variable ``DESCEND_ISA`` names a kernel set that is not available.
+    """
+def cuda_devices() -> list[str]:
+    """
+    Names of the GPUs that CUDA shows.
+    
+    Returns
+    -------
+    list of str
+        Empty where descend was built without CUDA, or no driver or GPU is there. ``device="cuda"``
+        runs on the first one.
+    """
+def devices() -> list[str]:
+    """
+    Names of what a Trainer may run on, with or without it.
     """
 def gradient_noise(network: typing.Any, X: typing.Any, y: typing.Any, loss: typing.Any, sample_weight: typing.Any = None, order: typing.Any = None, threads: typing.Any = None, *, class_weight: typing.Any = None, label_smoothing: typing.Any = 0.0) -> GradientNoise:
     """
