@@ -48,7 +48,7 @@ SCENARIOS = {
 # Of each row: its place in the epoch's order, its prediction.
 BYTES_A_ROW = 8 + 8
 # What the interpreter, NumPy and the allocator take meanwhile.
-ROOM = 4 << 20
+ROOM = 5 << 20
 # Rows of a larger batch go through the network in blocks, those of a validation in smaller ones,
 # between two buffers a thread.
 BLOCK_ROWS = 1024
