@@ -238,8 +238,6 @@ struct CudaKernels {
   /// The rule of a step, from its scalars.
   void (*make_rule[kOptimizerCount])(const void* hyperparameters, const StepScalars& scalars,
                                      bool decay, CudaRule& rule);
-  /// Scalar functions by element, for tests.
-  void (*evaluate[kFunctionCount])(std::size_t count, const T* x, T* out, CudaStream);
 };
 
 namespace cuda {

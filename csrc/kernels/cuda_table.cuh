@@ -10,19 +10,6 @@
 namespace descend::kernels::DESCEND_ISA_NAMESPACE {
 namespace {
 
-template <class T, Vec<T> (*kFunction)(Vec<T>)>
-__global__ void evaluate_kernel(std::size_t count, const T* x, T* out) {
-  const std::size_t i = static_cast<std::size_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (i < count) out[i] = kFunction(Vec<T>{x[i]}).lane;
-}
-
-template <class T, Vec<T> (*kFunction)(Vec<T>)>
-void launch_evaluate(std::size_t count, const T* x, T* out, CudaStream stream) {
-  constexpr unsigned kThreads = 128;
-  const auto blocks = static_cast<unsigned>((count + kThreads - 1) / kThreads);
-  evaluate_kernel<T, kFunction><<<blocks, kThreads, 0, stream>>>(count, x, out);
-}
-
 template <class T>
 constexpr CudaKernels<T> table() {
   return {
@@ -40,9 +27,6 @@ constexpr CudaKernels<T> table() {
 #undef DESCEND_ROW
 #define DESCEND_ROW(name) RowUpdate<T, update_rules::name>::make_rule,
       {DESCEND_OPTIMIZERS(DESCEND_ROW)},
-#undef DESCEND_ROW
-#define DESCEND_ROW(name) launch_evaluate<T, name<T>>,
-      {DESCEND_FUNCTIONS(DESCEND_ROW)},
 #undef DESCEND_ROW
   };
 }
