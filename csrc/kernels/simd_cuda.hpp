@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "kernels/kernel_table.hpp"
+#include "kernels/number_bits.hpp"
 #include "kernels/panels.hpp"
 
 #define DESCEND_FUNCTION __host__ __device__
@@ -18,23 +19,6 @@
 
 namespace descend::kernels::DESCEND_ISA_NAMESPACE {
 namespace {
-
-template <class T>
-struct Bits;
-template <>
-struct Bits<float> {
-  using Integer = std::uint32_t;
-  static constexpr int kFraction = 23;
-  static constexpr Integer kBias = 127;
-  static constexpr Integer kSqrtHalf = 0x3f3504f3;
-};
-template <>
-struct Bits<double> {
-  using Integer = std::uint64_t;
-  static constexpr int kFraction = 52;
-  static constexpr Integer kBias = 1023;
-  static constexpr Integer kSqrtHalf = 0x3fe6a09e667f3bcd;
-};
 
 template <class To, class From>
 DESCEND_INLINE To bit_cast(From from) {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/number_bits.hpp"
 #include "kernels/panels.hpp"
 
 // Left to the compiler: arrays inlined by force take it minutes, and calls cost little here.
@@ -44,23 +45,6 @@ struct Vec {
   DESCEND_INLINE void store_first(T* p, std::size_t n) const {
     for (std::size_t i = 0; i < n; ++i) p[i] = lane[i];
   }
-};
-
-template <class T>
-struct Bits;
-template <>
-struct Bits<float> {
-  using Integer = std::uint32_t;
-  static constexpr int kFraction = 23;
-  static constexpr Integer kBias = 127;
-  static constexpr Integer kSqrtHalf = 0x3f3504f3;
-};
-template <>
-struct Bits<double> {
-  using Integer = std::uint64_t;
-  static constexpr int kFraction = 52;
-  static constexpr Integer kBias = 1023;
-  static constexpr Integer kSqrtHalf = 0x3fe6a09e667f3bcd;
 };
 
 template <class To, class From>
