@@ -208,8 +208,9 @@ StretchEnd State::run(const char* where, EpochPlan plan, EpochProgress& progress
     begin_average();
     plan.lock = &lock;
     if (options_.device == Device::cuda) return run_cuda<T>(plan, vectors, progress);
-    return run_steps<T>(*memory.engine, plan, optimizer_, vectors, memory.gradient.data(),
-                        memory.noise.get(), tuner_->tuner(), growth_, progress);
+    return run_steps<T>({*memory.engine, vectors, memory.gradient.data(), memory.noise.get(),
+                         tuner_->tuner(), growth_},
+                        plan, optimizer_, progress);
   });
   steps_ += progress.steps - steps_before;
   check_end(where, end, steps_, epoch, network_->spec.dtype);
