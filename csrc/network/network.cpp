@@ -47,6 +47,7 @@ double gradient_over_rows(const State& state, const engine::Examples& examples, 
   const std::size_t block_rows = std::min(rows, engine::kBlockRows);
   const int workers = core::team_size(threads, core::step_flops(block_rows, state.layout.count));
   engine::CpuEngine<T> engine(state.spec, state.layout, loss, block_rows, workers);
+  engine.take_inputs_of(examples);
   core::AlignedBuffer<T> gradient(state.layout.size);
   double sum = 0.0;
   core::InterruptPoll poll(interrupted);
