@@ -155,7 +155,7 @@ def problem(architecture, loss, rows, seed=0, *, weights=False, as_labels=False)
 
 def thinned(X, rng):
     """Return X with zeros in it: none, some, or almost all of each row."""
-    density = rng.choice([0.0, 0.05, 0.12, 0.2, 0.39, 0.41, 1.0], (len(X), 1))
+    density = rng.choice([0.0, 0.05, 0.12, 0.2, 0.4, 0.59, 0.61, 1.0], (len(X), 1))
     return np.where(rng.random(X.shape) < density, X, X.dtype.type(0))
 
 

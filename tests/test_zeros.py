@@ -19,8 +19,8 @@ from strategies import (
 )
 from tolerances import assert_layers_close, same_bits
 
-# From 128 inputs and 16 units on zeros are looked for; a word has the bits of 64 of them.
-INPUTS = st.one_of(st.sampled_from([128, 191, 192, 193, 256]), st.integers(120, 400))
+# From 64 inputs and 16 units on zeros are looked for; a word has the bits of 64 of them.
+INPUTS = st.one_of(st.sampled_from([64, 65, 128, 191, 192, 193, 256]), st.integers(60, 400))
 UNITS = st.one_of(st.sampled_from([16, 17, 32, 64, 65, 128]), st.integers(10, 130))
 
 

@@ -167,6 +167,10 @@ struct LossArguments {
   T* losses;    ///< (rows)
 };
 
+/// Rows of so few outputs, which most lanes would pass by, are taken a group of rows at a time:
+/// lane i is row i, and an output is a register. A multiple of every type's group.
+constexpr std::size_t kNarrowOutputs = 16;
+
 /// Vectors that an optimizer keeps, at most.
 constexpr std::size_t kMostStates = 3;
 

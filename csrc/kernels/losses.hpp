@@ -15,15 +15,6 @@ namespace descend::kernels::DESCEND_ISA_NAMESPACE {
 namespace {
 namespace losses {
 
-/// Calls body(Group) for each group of a row of `outputs`.
-template <class T, class Body>
-DESCEND_INLINE void for_each_group(std::size_t outputs, Body&& body) {
-  for (std::size_t column = 0; column < outputs; column += kGroup<T>) {
-    const std::size_t rest = outputs - column;
-    body(Group{column, rest < kGroup<T> ? rest : kGroup<T>});
-  }
-}
-
 /// `x` in the lanes that are there, `other` in the rest.
 template <class T>
 DESCEND_INLINE Vec<T> where_there(Group group, Vec<T> x, Vec<T> other) {
@@ -31,11 +22,9 @@ DESCEND_INLINE Vec<T> where_there(Group group, Vec<T> x, Vec<T> other) {
   return select(less(Vec<T>::lane_index(), lanes), x, other);
 }
 
-/// Rows of at most one group of outputs, which most lanes would pass by, are taken a group of rows
-/// at a time: lane i is row i, and an output is a register.
 template <class T>
 DESCEND_FUNCTION bool is_narrow(const LossArguments<T>& loss) {
-  return loss.outputs <= kGroup<T>;
+  return loss.outputs <= kNarrowOutputs;
 }
 
 /// Calls body(first, count) for rows [first, first + count), at most a group, of all rows.

@@ -20,6 +20,15 @@ struct Group {
   std::size_t column, lanes;
 };
 
+/// Calls body(Group) for each group of a row of `outputs`.
+template <class T, class Body>
+DESCEND_INLINE void for_each_group(std::size_t outputs, Body&& body) {
+  for (std::size_t column = 0; column < outputs; column += kGroup<T>) {
+    const std::size_t rest = outputs - column;
+    body(Group{column, rest < kGroup<T> ? rest : kGroup<T>});
+  }
+}
+
 /// Writes a group of d_outputs. Zen 4 takes masked stores slowly: where there is room, the lanes
 /// that are not there, which hold zeros, are written too.
 template <class T>
@@ -48,32 +57,43 @@ class Lanes {
   T values_[kGroup<T>];
 };
 
-/// One group of rows by one group of outputs, output after output.
+/// One group of rows by at most kNarrowOutputs outputs, output after output.
 template <class T>
-struct Transposed {
-  alignas(kGroupBytes) T values[kGroup<T> * kGroup<T>];
-
+class Transposed {
+ public:
   /// Zeros stand in for rows from `count` on and for outputs from `outputs` on.
   DESCEND_INLINE void read(const T* rows, std::size_t ld, std::size_t count, std::size_t outputs) {
     alignas(kGroupBytes) T block[kGroup<T> * kGroup<T>];
-    for (std::size_t i = 0; i < count; ++i) {
-      Vec<T>::load_first(rows + i * ld, outputs).store(block + i * kGroup<T>);
-    }
     for (std::size_t i = count; i < kGroup<T>; ++i) Vec<T>::zero().store(block + i * kGroup<T>);
-    transpose_block(block, kGroup<T>, values, kGroup<T>);
+    for_each_group<T>(outputs, [&](Group group) {
+      for (std::size_t i = 0; i < count; ++i) {
+        const T* const row = rows + i * ld + group.column;
+        Vec<T>::load_first(row, group.lanes).store(block + i * kGroup<T>);
+      }
+      transpose_block(block, kGroup<T>, values_ + group.column * kGroup<T>, kGroup<T>);
+    });
   }
-  DESCEND_INLINE Vec<T> output(std::size_t j) const { return Vec<T>::load(values + j * kGroup<T>); }
-  DESCEND_INLINE void set_output(std::size_t j, Vec<T> x) { x.store(values + j * kGroup<T>); }
+  DESCEND_INLINE Vec<T> output(std::size_t j) const {
+    return Vec<T>::load(values_ + j * kGroup<T>);
+  }
+  DESCEND_INLINE void set_output(std::size_t j, Vec<T> x) { x.store(values_ + j * kGroup<T>); }
 
   /// Writes d_outputs of rows [first, first + count).
   DESCEND_INLINE void write(const LossArguments<T>& loss, std::size_t first, std::size_t count) {
-    for (std::size_t j = loss.outputs; j < kGroup<T>; ++j) set_output(j, Vec<T>::zero());
     alignas(kGroupBytes) T block[kGroup<T> * kGroup<T>];
-    transpose_block(values, kGroup<T>, block, kGroup<T>);
-    for (std::size_t i = 0; i < count; ++i) {
-      store_group(loss, first + i, {0, loss.outputs}, Vec<T>::load(block + i * kGroup<T>));
-    }
+    for_each_group<T>(loss.outputs, [&](Group group) {
+      for (std::size_t j = group.lanes; j < kGroup<T>; ++j) {
+        set_output(group.column + j, Vec<T>::zero());
+      }
+      transpose_block(values_ + group.column * kGroup<T>, kGroup<T>, block, kGroup<T>);
+      for (std::size_t i = 0; i < count; ++i) {
+        store_group(loss, first + i, group, Vec<T>::load(block + i * kGroup<T>));
+      }
+    });
   }
+
+ private:
+  alignas(kGroupBytes) T values_[kNarrowOutputs * kGroup<T>];
 };
 
 #endif

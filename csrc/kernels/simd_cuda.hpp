@@ -240,12 +240,12 @@ class Transposed {
   DESCEND_INLINE void write(const LossArguments<T>& loss, std::size_t first, std::size_t count) {
     if (own_lane<T>() >= count) return;
     T* const row = loss.d_outputs + (first + own_lane<T>()) * loss.ld_d;
-    const std::size_t columns = loss.padded ? kGroup<T> : loss.outputs;
+    const std::size_t columns = loss.padded ? padded<T>(loss.outputs) : loss.outputs;
     for (std::size_t j = 0; j < columns; ++j) row[j] = j < loss.outputs ? row_[j] : T{0};
   }
 
  private:
-  T row_[kGroup<T>];
+  T row_[kNarrowOutputs];
 };
 
 }  // namespace losses

@@ -65,6 +65,17 @@ void tries_cost_little() {
   CHECK(share(spent, 1) < 0.05);
 }
 
+void a_clear_choice_is_made_soon() {
+  TeamTuner tuner(2, true);
+  int of_the_smaller = 0;
+  work(tuner, 0.02, [&](int workers) {
+    of_the_smaller += workers == 1 ? 1 : 0;
+    return workers == 2 ? 6e-4 : 1e-3;
+  });
+  CHECK(of_the_smaller == 3);
+  CHECK(tuner.workers() == 2);
+}
+
 void does_not_tune_where_it_is_not_asked_to() {
   TeamTuner tuner(3, false);
   CHECK(tuner.workers() == 3);
@@ -125,6 +136,7 @@ int main() {
   settles_on_the_fastest();
   follows_a_change();
   tries_cost_little();
+  a_clear_choice_is_made_soon();
   does_not_tune_where_it_is_not_asked_to();
   waits_through_a_slow_beginning();
   settles_where_epochs_are_short();
