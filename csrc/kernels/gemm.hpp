@@ -8,6 +8,7 @@
 
 #include "kernels/activations.hpp"
 #include "kernels/kernel_table.hpp"
+#include "kernels/nonzero_lists.hpp"
 #include "kernels/nonzeros.hpp"
 
 namespace descend::kernels::DESCEND_ISA_NAMESPACE {
@@ -255,8 +256,9 @@ void dense_forward(const DenseForward<T>& layer) {
   const auto finish = kBiasAndActivation<T>[static_cast<int>(layer.activation)];
   for (std::size_t column = 0; column < layer.units; column += kPanel<T>) {
     const std::size_t width = panel_width<T>(layer.units, column);
-    if (layer.nonzeros != nullptr) {
-      kForwardNonzeros<T>[width / kGroup<T> - 1](layer, column, z);
+    if (layer.lists != nullptr || layer.nonzeros != nullptr) {
+      const auto* const forward = layer.lists != nullptr ? kForwardLists<T> : kForwardNonzeros<T>;
+      forward[width / kGroup<T> - 1](layer, column, z);
       finish(layer.rows, width, layer.b + column, z + column, layer.a + column, layer.ld_a);
       continue;
     }
@@ -320,6 +322,7 @@ void dense_backward_input(const DenseBackwardInput<T>& layer) {
 template <class T>
 void dense_backward_weights(const DenseBackwardWeights<T>& layer) {
   const std::size_t width = panel_width<T>(layer.units, layer.column_begin);
+  if (layer.columns.elements != nullptr) return kBackwardLists<T>[width / kGroup<T> - 1](layer);
   if (layer.nonzeros != nullptr) return kBackwardNonzeros<T>[width / kGroup<T> - 1](layer);
   multiply_panel<T, Left::transposed>(
       layer.input_end - layer.input_begin, layer.rows,
