@@ -71,7 +71,7 @@ def data(kind):
 
 def digest(dtype, X, y, threads):
     """Return a hash of all that a training by minibatches and by the whole set gives."""
-    architecture = mlp(INPUTS, 40, OUTPUTS, dtype=dtype)
+    architecture = mlp(X.shape[1], 40, OUTPUTS, dtype=dtype)
     network = architecture.network()
     numbers = []
     for batch_size in (64, None):

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+import descend as ds
 from element_types_run import hostile
 
 
@@ -32,7 +33,10 @@ class Csr:
 
 
 def csr(rows, columns, density, seed=0, kind="float32", index="int32", around=0):
-    """Return drawn rows, the columns of each in any order, with values of no row around them."""
+    """Return drawn rows, the columns of each in any order, with values of no row around them.
+
+    ``density`` is that of each row, or of all.
+    """
     rng = np.random.default_rng(seed)
     counts = rng.binomial(columns, density, rows)
     indices = [rng.permutation(columns)[:count] for count in counts]
@@ -48,3 +52,27 @@ def csr(rows, columns, density, seed=0, kind="float32", index="int32", around=0)
         (around + np.concatenate([[0], np.cumsum(counts)])).astype(index),
         (rows, columns),
     )
+
+
+def everything(case, X, options, order):
+    """Return all that a network and a trainer say of the rows of a problem."""
+    network = case.architecture.network()
+    trainer = ds.Trainer(network, case.loss, ds.Adam(0.01), **options)
+    weights, loss = case.sample_weight, case.loss
+    history = trainer.fit(
+        X,
+        case.y,
+        epochs=2,
+        sample_weight=weights,
+        validation_data=(X, case.y),
+        metrics=["mean_absolute_error"],
+    )
+    figures = [history.loss, history.validation_loss, *history.metrics.values()]
+    figures.append(trainer.run_epoch(X, case.y, order, weights, check_finite=False))
+    figures.append(trainer.step(X, case.y, weights))
+    figures.append(list(trainer.evaluate(X, case.y, ["r2"], weights).values()))
+    figures.append(list(network.loss_and_gradient(X, case.y, loss, weights)))
+    if X.shape[0] > 1:
+        noise = ds.gradient_noise(network, X, case.y, loss)
+        figures.append([noise.loss, noise.variance, noise.squared_norm])
+    return [*figures, network.predict(X), network.parameters(), trainer.last_steps]

@@ -14,6 +14,8 @@ from sparse_rows import csr
 
 THREADS = 1, 3
 INDICES = "int32", "int64"
+# So few of so many columns that the products walk the rows themselves.
+WIDE = 1500, 0.02
 KINDS = "bool", "int64", "float16", "float32", "float64"
 
 
@@ -25,6 +27,9 @@ def main():
         for dtype, threads in product(DTYPES, THREADS):
             digests = [digest(dtype, rows, y, threads) for rows in (X, X.toarray())]
             print(kind, dtype, *digests)
+    X = csr(ROWS, WIDE[0], WIDE[1], 3)
+    for dtype, threads in product(DTYPES, THREADS):
+        print("wide", dtype, *[digest(dtype, rows, y, threads) for rows in (X, X.toarray())])
     return 0
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import descend as ds
 from processes import lines_of_each_kernel_set
-from sparse_rows import Csr, csr
+from sparse_rows import Csr, csr, everything
 from sparse_rows_run import DTYPES, INDICES, KINDS, THREADS
 from strategies import architectures, batch_sizes, losses, mlp, problem
 from tolerances import same_bits
@@ -35,35 +35,11 @@ def digests():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "wide"])
 def test_training_equals_that_on_the_dense_copy_on_every_kernel_set(digests, kind, dtype):
     of_this = digests[kind, dtype]
     assert len(of_this) == 2 * len(THREADS) * len(ds.build_info()["available_isas"])
     assert len(set(of_this)) == 1, of_this
-
-
-def everything(case, X, options, order):
-    """Return all that a network and a trainer say of the rows."""
-    network = case.architecture.network()
-    trainer = ds.Trainer(network, case.loss, ds.Adam(0.01), **options)
-    weights, loss = case.sample_weight, case.loss
-    history = trainer.fit(
-        X,
-        case.y,
-        epochs=2,
-        sample_weight=weights,
-        validation_data=(X, case.y),
-        metrics=["mean_absolute_error"],
-    )
-    figures = [history.loss, history.validation_loss, *history.metrics.values()]
-    figures.append(trainer.run_epoch(X, case.y, order, weights, check_finite=False))
-    figures.append(trainer.step(X, case.y, weights))
-    figures.append(list(trainer.evaluate(X, case.y, ["r2"], weights).values()))
-    figures.append(list(network.loss_and_gradient(X, case.y, loss, weights)))
-    if X.shape[0] > 1:
-        noise = ds.gradient_noise(network, X, case.y, loss)
-        figures.append([noise.loss, noise.variance, noise.squared_norm])
-    return [*figures, network.predict(X), network.parameters(), trainer.last_steps]
 
 
 @given(

@@ -54,6 +54,7 @@ bool CpuEngine<T>::backpropagate(const core::Worker& worker, core::Pace& pace,
   }
   pieces_.sum_own_rows(worker, batch);
   worker.wait();
+  pieces_.list_columns(worker, batch);
   return true;
 }
 

@@ -34,11 +34,21 @@ class CpuEngine {
 
   std::size_t block_rows() const { return block_rows_; }
 
-  /// Only gradient_of_part() will be called: backpropagate() prepares nothing for other gradients
-  /// nor for gradient_bound().
+  /// Only gradient_of_part() and row_gradient_norms() will be called: backpropagate() prepares
+  /// nothing for other gradients nor for gradient_bound().
   void sum_parts_only() {
     pieces_.sum_parts_only();
     measures_rows_ = false;
+    measure_row_norms();
+  }
+
+  /// row_gradient_norms() will be called, which reads the rows themselves.
+  void measure_row_norms() { propagation_.keep_rows(); }
+
+  /// Makes room for minibatches of `examples`. Throws std::bad_alloc.
+  void take_inputs_of(const Examples& examples) {
+    propagation_.take_inputs_of(examples);
+    pieces_.take_inputs_of(examples);
   }
 
   /// Prepares for a team of `workers`, at most those there is room for. Before, it is that many.

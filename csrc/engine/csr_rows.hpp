@@ -1,4 +1,4 @@
-// Sparse rows, made dense where they are gathered.
+// Sparse rows, made dense or listed where they are gathered.
 #pragma once
 
 #include <cstddef>
@@ -15,5 +15,17 @@ namespace descend::engine {
 template <class T>
 void gather_csr_rows(const kernels::Kernels<T>& kernels, const ConstCsrView& source,
                      const Rows& rows, T* out, std::size_t ld_out);
+
+/// Lists what is not 0 in `rows` of `source`, as T, row i in lists[i], by ascending columns. Of a
+/// row's values `most_stored` at most are read. The lists stand one behind the other in `elements`,
+/// which has room for most_stored + 1 a row. Whether a subnormal number is 0 the caller's
+/// arithmetic decides. Reads nothing beyond the arrays, as gather_csr_rows.
+template <class T>
+void list_csr_rows(const kernels::Kernels<T>& kernels, const ConstCsrView& source, const Rows& rows,
+                   std::size_t most_stored, kernels::NonzeroList<T>* lists,
+                   kernels::Nonzero<T>* elements);
+
+/// The most values that a row stores.
+std::size_t most_stored(const ConstCsrView& source);
 
 }  // namespace descend::engine

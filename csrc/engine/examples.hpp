@@ -18,6 +18,7 @@ struct Examples {
   InputView inputs;
   Targets targets;
   const double* weights = nullptr;
+  std::size_t most_stored = 0;  ///< where the inputs are sparse: by one of their rows, at most
 };
 
 /// A matrix of the arithmetic's type: rows `ld` elements apart.

@@ -129,6 +129,7 @@ std::optional<GroupedNoise> grouped_noise(const NetworkSpec& spec, const Paramet
   }
   CpuEngine<T> engine(spec, layout, loss, block_rows, workers);
   engine.sum_parts_only();
+  engine.take_inputs_of(examples);
   GroupGradients<T> gradients(layout, groups);
   core::AlignedBuffer<double> squares(layers * block_rows, core::Uninitialised{});
   const auto& kernels = kernels::kernels_of<double>(kernels::kernel_table());

@@ -35,14 +35,34 @@ GradientPieces<T>::GradientPieces(const ParameterLayout& layout, const LayerShar
       sharing_(sharing),
       propagation_(propagation),
       kernels_(kernels::kernels_of<T>(kernels::kernel_table())),
-      pieces_(static_cast<std::size_t>(workers) * kScratchPieces * kPieceSize<T>) {
-  for (std::size_t l = 0; l < layout.layers.size(); ++l) {
+      block_rows_(block_rows),
+      workers_(static_cast<std::size_t>(workers)),
+      pieces_(workers_ * kScratchPieces * kPieceSize<T>) {}
+
+template <class T>
+void GradientPieces<T>::take_inputs_of(const Examples& examples) {
+  const std::size_t elements = block_rows_ * examples.most_stored;
+  if (propagation_.lists_of(0) != nullptr && !columns_.has_room(elements)) {
+    columns_ = ColumnLists<T>(layout_.layers.front().inputs, elements);
+  }
+  row_sums_begin_.clear();
+  row_sums_size_ = 0;
+  for (std::size_t l = 0; l < layout_.layers.size(); ++l) {
     row_sums_begin_.push_back(row_sums_size_);
-    if (workers == 1 || !sums_row_blocks(l, block_rows)) continue;
-    const LayerLayout& place = layout.layers[l];
+    if (workers_ == 1 || sums_parts_only_ || !sums_own_rows(l, block_rows_)) continue;
+    const LayerLayout& place = layout_.layers[l];
     row_sums_size_ += kernels::paneled_size<T>(place.inputs + 1, place.units);
   }
-  row_sums_ = core::AlignedBuffer<T>(static_cast<std::size_t>(workers) * row_sums_size_);
+  if (row_sums_.size() >= workers_ * row_sums_size_) return;
+  row_sums_ = core::AlignedBuffer<T>(workers_ * row_sums_size_);
+}
+
+template <class T>
+void GradientPieces<T>::list_columns(const core::Worker& worker, const Minibatch& batch) {
+  const RowLists<T>* const lists = propagation_.lists_of(0);
+  if (lists == nullptr) return;
+  columns_.take(worker, *lists, batch.rows.count);
+  worker.wait();
 }
 
 template <class T>
@@ -50,7 +70,14 @@ std::size_t GradientPieces<T>::row_blocks(std::size_t rows) const {
   return sums_row_blocks(0, rows) ? kRowBlocks : 1;
 }
 
-// Whether each worker sums the blocks of its own rows ahead: row_sums() are there then.
+// Whether the blocks of a layer's rows are worth summing ahead. The gradient of listed inputs is
+// mostly 0, and lies in fewer elements than it has.
+template <class T>
+bool GradientPieces<T>::sums_own_rows(std::size_t l, std::size_t rows) const {
+  return sums_row_blocks(l, rows) && propagation_.lists_of(l) == nullptr;
+}
+
+// Whether each worker sums those of its own rows: row_sums() are there then.
 template <class T>
 bool GradientPieces<T>::sums_own_rows(const core::Worker& worker, std::size_t rows) const {
   return row_sums_size_ > 0 && worker.count > 1 &&
@@ -72,7 +99,7 @@ void GradientPieces<T>::sum_own_rows(const core::Worker& worker, const Minibatch
   const auto index = static_cast<std::size_t>(worker.index);
   const std::size_t blocks = kRowBlocks / static_cast<std::size_t>(worker.count);
   for (std::size_t l = 0; l < layout_.layers.size(); ++l) {
-    if (!sums_row_blocks(l, rows)) continue;
+    if (!sums_own_rows(l, rows)) continue;
     const LayerLayout& place = layout_.layers[l];
     const Part all = {0, place.inputs, 0, place.units};
     for_each_panel(place, all, [&](std::size_t column, std::size_t width) {
@@ -88,6 +115,47 @@ void GradientPieces<T>::sum_own_rows(const core::Worker& worker, const Minibatch
   }
 }
 
+// The product that is the gradient of weights over so many rows, its left operand aside.
+template <class T>
+kernels::DenseBackwardWeights<T> GradientPieces<T>::product_of(const Piece& piece, std::size_t rows,
+                                                               const Matrix<T>& d_z, T* gradient,
+                                                               kernels::Sums sums,
+                                                               const Update<T>* read_next) const {
+  kernels::DenseBackwardWeights<T> product{};
+  product.rows = rows;
+  product.units = layout_.layers[piece.layer].units;
+  product.input_begin = piece.input_begin;
+  product.input_end = piece.input_end;
+  product.column_begin = piece.column_begin;
+  product.d_z = d_z.data;
+  product.ld_d_z = d_z.ld;
+  product.d_w = gradient;
+  product.sums = sums;
+  if (read_next == nullptr) return product;
+  const T* const theta = read_next->vectors.theta + piece.offset;
+  product.read_next[0] = theta;
+  for (int i = 0; i < 2; ++i) {
+    const T* const state = read_next->vectors.state[i];
+    product.read_next[i + 1] = state == nullptr ? theta : state + piece.offset;
+  }
+  return product;
+}
+
+// The gradient of weights whose inputs are listed, as sum_rows() gives it.
+template <class T>
+void GradientPieces<T>::sum_listed_rows(const Piece& piece, const Minibatch& batch, T* gradient,
+                                        kernels::Sums sums, const Update<T>* read_next) const {
+  const std::size_t rows = batch.rows.count;
+  auto product =
+      product_of(piece, rows, propagation_.d_z_of(piece.layer), gradient, sums, read_next);
+  product.columns = columns_.from(piece.input_begin);
+  for (std::size_t i = 0; sums_row_blocks(piece.layer, rows) && i < kRowBlocks; ++i) {
+    product.columns.block_ends[i] =
+        static_cast<std::uint32_t>(core::share_of(rows, i, kRowBlocks).end);
+  }
+  kernels_.dense_backward_weights(product);
+}
+
 template <class T>
 void GradientPieces<T>::add_up(const Piece& piece, const Minibatch& batch, const core::Share& rows,
                                T* gradient, kernels::Sums sums, const Update<T>* read_next,
@@ -100,29 +168,11 @@ void GradientPieces<T>::add_up(const Piece& piece, const Minibatch& batch, const
     return;
   }
   const Matrix<T> x = propagation_.input_of(piece.layer, batch);
-  const std::size_t units = layout_.layers[piece.layer].units;
-  kernels::DenseBackwardWeights<T> product{rows.size(),
-                                           units,
-                                           piece.input_begin,
-                                           piece.input_end,
-                                           piece.column_begin,
-                                           x.data + rows.begin * x.ld,
-                                           x.ld,
-                                           d_z,
-                                           all_d_z.ld,
-                                           gradient,
-                                           sums,
-                                           {},
-                                           nonzeros.first,
-                                           nonzeros.count};
-  if (read_next != nullptr) {
-    const T* const theta = read_next->vectors.theta + piece.offset;
-    product.read_next[0] = theta;
-    for (int i = 0; i < 2; ++i) {
-      const T* const state = read_next->vectors.state[i];
-      product.read_next[i + 1] = state == nullptr ? theta : state + piece.offset;
-    }
-  }
+  auto product = product_of(piece, rows.size(), {d_z, all_d_z.ld}, gradient, sums, read_next);
+  product.x = x.data + rows.begin * x.ld;
+  product.ld_x = x.ld;
+  product.nonzeros = nonzeros.first;
+  product.nonzero_blocks = nonzeros.count;
   kernels_.dense_backward_weights(product);
 }
 
@@ -144,7 +194,8 @@ const T* GradientPieces<T>::add_up_blocks(const core::Worker& worker, const Piec
                                           std::size_t count, T* sum, T* other_half) {
   const std::size_t rows = batch.rows.count;
   const auto workers = static_cast<std::size_t>(worker.count);
-  if (count * workers == kRowBlocks && sums_own_rows(worker, rows)) {
+  if (count * workers == kRowBlocks && sums_own_rows(piece.layer, rows) &&
+      sums_own_rows(worker, rows)) {
     return row_sums(first / count, piece);
   }
   if (count == 1) {
@@ -169,6 +220,9 @@ template <class T>
 void GradientPieces<T>::sum_rows(const core::Worker& worker, const Piece& piece,
                                  const Minibatch& batch, T* gradient, kernels::Sums sums,
                                  const Update<T>* read_next) {
+  if (!piece.are_biases && propagation_.lists_of(piece.layer) != nullptr) {
+    return sum_listed_rows(piece, batch, gradient, sums, read_next);
+  }
   if (!sums_row_blocks(piece.layer, batch.rows.count)) {
     add_up_nonzeros(worker, piece, batch, {0, batch.rows.count}, gradient, sums, read_next);
     return;

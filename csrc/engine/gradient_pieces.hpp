@@ -14,6 +14,7 @@
 #include "engine/layer_sharing.hpp"
 #include "engine/layout.hpp"
 #include "engine/minibatch.hpp"
+#include "engine/nonzero_lists.hpp"
 #include "engine/propagation.hpp"
 #include "engine/update.hpp"
 #include "kernels/kernel_table.hpp"
@@ -42,13 +43,20 @@ class GradientPieces {
                  Propagation<T>& propagation, std::size_t block_rows, int workers);
 
   /// Only add_up() will be called: sum_own_rows() has nothing to do.
-  void sum_parts_only() { row_sums_size_ = 0; }
+  void sum_parts_only() { sums_parts_only_ = true; }
+
+  /// Makes room for inputs of `examples`, which the propagation has taken. Throws std::bad_alloc.
+  void take_inputs_of(const Examples& examples);
 
   /// How many blocks of so many rows the gradient of the first layer is a sum of.
   std::size_t row_blocks(std::size_t rows) const;
 
   /// Behind the last rows, and before a barrier and the first piece: sums those of this worker.
   void sum_own_rows(const core::Worker& worker, const Minibatch& batch);
+
+  /// Behind a barrier: lists the inputs' columns where their rows are listed, and waits for all
+  /// workers then.
+  void list_columns(const core::Worker& worker, const Minibatch& batch);
 
   /// Calls visit(piece) for this worker's pieces of theta; all workers' pieces together are theta.
   template <class Visit>
@@ -101,6 +109,7 @@ class GradientPieces {
   bool sums_row_blocks(std::size_t l, std::size_t rows) const {
     return engine::sums_row_blocks(layout_.layers[l], rows, layout_.count);
   }
+  bool sums_own_rows(std::size_t l, std::size_t rows) const;
   bool sums_own_rows(const core::Worker& worker, std::size_t rows) const;
   T* row_sums(std::size_t index, const Piece& piece);
   void add_up(const Piece& piece, const Minibatch& batch, const core::Share& rows, T* gradient,
@@ -109,6 +118,11 @@ class GradientPieces {
   void add_up_nonzeros(const core::Worker& worker, const Piece& piece, const Minibatch& batch,
                        const core::Share& rows, T* gradient, kernels::Sums sums,
                        const Update<T>* read_next);
+  kernels::DenseBackwardWeights<T> product_of(const Piece& piece, std::size_t rows,
+                                              const Matrix<T>& d_z, T* gradient, kernels::Sums sums,
+                                              const Update<T>* read_next) const;
+  void sum_listed_rows(const Piece& piece, const Minibatch& batch, T* gradient, kernels::Sums sums,
+                       const Update<T>* read_next) const;
   const T* add_up_blocks(const core::Worker& worker, const Piece& piece, const Minibatch& batch,
                          std::size_t first, std::size_t count, T* sum, T* other_half);
   T* scratch(const core::Worker& worker, std::size_t place);
@@ -117,6 +131,9 @@ class GradientPieces {
   const LayerSharing<T>& sharing_;
   Propagation<T>& propagation_;
   const kernels::Kernels<T>& kernels_;
+  std::size_t block_rows_, workers_;
+  bool sums_parts_only_ = false;
+  ColumnLists<T> columns_;                   // of the inputs
   core::AlignedBuffer<T> pieces_;            // a few pieces a worker
   std::size_t row_sums_size_ = 0;            // of one worker
   std::vector<std::size_t> row_sums_begin_;  // of each layer, in a worker's

@@ -36,9 +36,13 @@ void Magnitudes<T>::add_rows(const core::Worker& worker, const core::Share& rows
                              const Minibatch& batch) {
   Sums& sums = own(worker);
   for (std::size_t l = 0; l < layout_.layers.size(); ++l) {
-    const Matrix<T> input = propagation_.input_of(l, batch);
-    sums.inputs += kernels_.absolute_sum(rows.size(), propagation_.readable_columns(l, input),
-                                         input.data + rows.begin * input.ld, input.ld);
+    if (const RowLists<T>* const lists = propagation_.lists_of(l)) {
+      sums.inputs += lists->absolute_sum(rows);
+    } else {
+      const Matrix<T> input = propagation_.input_of(l, batch);
+      sums.inputs += kernels_.absolute_sum(rows.size(), propagation_.readable_columns(l, input),
+                                           input.data + rows.begin * input.ld, input.ld);
+    }
     const Matrix<T> d_z = propagation_.d_z_of(l);
     sums.d_z += kernels_.absolute_sum(rows.size(), d_z.ld, d_z.data + rows.begin * d_z.ld, d_z.ld);
   }

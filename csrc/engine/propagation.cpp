@@ -28,11 +28,10 @@ Propagation<T>::Propagation(const NetworkSpec& spec, const ParameterLayout& layo
       sharing_(sharing),
       kernels_(kernels::kernels_of<T>(kernels::kernel_table())),
       loss_(loss),
+      block_rows_(block_rows),
+      workers_(workers),
       ld_x_(row_distance<T>(spec.inputs)),
       ld_y_(row_distance<T>(layout.layers.back().units)),
-      x_(block_rows * ld_x_),
-      x_mask_(spec.input_dropout > 0 ? block_rows * ld_x_ : 0),
-      nonzeros_(layout.layers.front(), block_rows, workers),
       y_(block_rows * ld_y_),
       labels_(block_rows),
       scale_(block_rows),
@@ -50,6 +49,21 @@ Propagation<T>::Propagation(const NetworkSpec& spec, const ParameterLayout& layo
       layer.dropped = core::AlignedBuffer<T>(size);
     }
     layers_.push_back(std::move(layer));
+  }
+}
+
+template <class T>
+void Propagation<T>::take_inputs_of(const Examples& examples) {
+  const LayerLayout& first = layout_.layers.front();
+  lists_inputs_ = examples.inputs.is_sparse() && !keeps_rows_ && spec_.input_dropout == 0 &&
+                  lists_rows<T>(first, examples.most_stored);
+  if (lists_inputs_) {
+    if (lists_.has_room(block_rows_, examples.most_stored)) return;
+    lists_ = RowLists<T>(block_rows_, examples.most_stored);
+  } else if (!nonzeros_) {
+    x_ = core::AlignedBuffer<T>(block_rows_ * ld_x_);
+    x_mask_ = core::AlignedBuffer<T>(spec_.input_dropout > 0 ? block_rows_ * ld_x_ : 0);
+    nonzeros_.emplace(first, block_rows_, workers_);
   }
 }
 
@@ -75,9 +89,7 @@ bool Propagation<T>::run(const core::Worker& worker, core::Pace& pace, const Min
   const auto share_flops = [&](std::size_t l) {
     return product_flops(end - begin, layout_.layers[l]) / worker.count;
   };
-  take_inputs(share, batch);
-  const Matrix<T> x = input_of(0, batch);
-  nonzeros_.find(worker, share, {x.data + share.begin * x.ld, x.ld});
+  take_inputs(worker, share, batch);
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const bool by_columns = sharing_.forward_by_columns(l);
     if (by_columns) worker.wait();
@@ -105,9 +117,22 @@ bool Propagation<T>::run(const core::Worker& worker, core::Pace& pace, const Min
   return true;
 }
 
+// Lists what is not 0 in sparse inputs, or finds it in dense ones.
+template <class T>
+void Propagation<T>::take_inputs(const core::Worker& worker, const core::Share& share,
+                                 const Minibatch& batch) {
+  if (lists_inputs_) {
+    const Rows rows = batch.rows.part(share.begin, share.end);
+    return lists_.gather(kernels_, batch.examples.inputs.sparse(), rows, share.begin);
+  }
+  gather_inputs(share, batch);
+  const Matrix<T> x = input_of(0, batch);
+  nonzeros_->find(worker, share, {x.data + share.begin * x.ld, x.ld});
+}
+
 // Gathers and drops inputs where they cannot be read in place.
 template <class T>
-void Propagation<T>::take_inputs(const core::Share& share, const Minibatch& batch) {
+void Propagation<T>::gather_inputs(const core::Share& share, const Minibatch& batch) {
   const Rows rows = batch.rows.part(share.begin, share.end);
   T* const x = x_.data() + share.begin * ld_x_;
   const Matrix<T> source = rows_of(kernels_, batch.examples.inputs, rows, x, ld_x_);
@@ -125,20 +150,21 @@ void Propagation<T>::forward(std::size_t l, const core::Worker& worker, const Pa
   if (part.rows == 0) return;
   Layer& layer = layers_[l];
   const LayerLayout& place = layout_.layers[l];
-  const Matrix<T> input = input_of(l, batch);
+  const RowLists<T>* const lists = lists_of(l);
+  const Matrix<T> input = lists != nullptr ? Matrix<T>{nullptr, 0} : input_of(l, batch);
   const auto forward_rows = [&](const core::Share& rows, const std::uint64_t* nonzeros) {
     const std::size_t offset = rows.begin * layer.ld + part.column_begin;
     kernels_.dense_forward({rows.size(), place.inputs, part.column_end - part.column_begin,
-                            input.data + rows.begin * input.ld, input.ld,
-                            theta + place.weights + place.inputs * part.column_begin,
+                            lists != nullptr ? nullptr : input.data + rows.begin * input.ld,
+                            input.ld, theta + place.weights + place.inputs * part.column_begin,
                             theta + place.bias + part.column_begin,
                             layer.z.size() > 0 ? layer.z.data() + offset : nullptr,
-                            layer.a.data() + offset, layer.ld, spec_.layers[l].activation,
-                            nonzeros});
+                            layer.a.data() + offset, layer.ld, spec_.layers[l].activation, nonzeros,
+                            lists != nullptr ? lists->of_row(rows.begin) : nullptr});
   };
   const core::Share rows = {part.row_begin, part.row_begin + part.rows};
-  if (l == 0) {
-    nonzeros_.for_each_run(worker, rows, forward_rows);
+  if (l == 0 && lists == nullptr) {
+    nonzeros_->for_each_run(worker, rows, forward_rows);
   } else {
     forward_rows(rows, nullptr);
   }

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "core/aligned_buffer.hpp"
@@ -15,6 +16,7 @@
 #include "engine/layer_sharing.hpp"
 #include "engine/layout.hpp"
 #include "engine/minibatch.hpp"
+#include "engine/nonzero_lists.hpp"
 #include "engine/nonzeros.hpp"
 #include "kernels/kernel_table.hpp"
 
@@ -24,15 +26,22 @@ namespace descend::engine {
 template <class T>
 class Propagation {
  public:
-  /// Room for `block_rows` rows at a time and `workers` workers. Throws std::bad_alloc.
+  /// Room for `block_rows` rows at a time and `workers` workers, inputs aside. Throws
+  /// std::bad_alloc.
   Propagation(const NetworkSpec& spec, const ParameterLayout& layout,
               const LayerSharing<T>& sharing, Loss loss, std::size_t block_rows, int workers);
+
+  /// input_of(0) will be asked for, however sparse the rows are.
+  void keep_rows() { keeps_rows_ = true; }
+
+  /// Makes room for inputs of `examples`. Throws std::bad_alloc.
+  void take_inputs_of(const Examples& examples);
 
   /// Prepares this worker for `rows` rows, `part_rows` of which go through run() together, and
   /// whose gradient is the sum of `row_blocks` blocks of them.
   void begin_rows(const core::Worker& worker, std::size_t rows, std::size_t part_rows,
                   std::size_t row_blocks) {
-    nonzeros_.begin(worker, rows, part_rows, row_blocks);
+    if (!lists_inputs_) nonzeros_->begin(worker, rows, part_rows, row_blocks);
   }
 
   /// Takes rows [begin, end) of the minibatch through the network and back. Returns whether it
@@ -40,7 +49,12 @@ class Propagation {
   bool run(const core::Worker& worker, core::Pace& pace, const Minibatch& batch, const T* theta,
            std::size_t begin, std::size_t end);
 
-  /// The inputs of layer l: a of the one below, dropped where it is.
+  /// The rows of layer l's inputs as lists; null where they are not listed.
+  const RowLists<T>* lists_of(std::size_t l) const {
+    return l == 0 && lists_inputs_ ? &lists_ : nullptr;
+  }
+
+  /// The inputs of layer l, where they are not listed: a of the one below, dropped where it is.
   Matrix<T> input_of(std::size_t l, const Minibatch& batch) const;
 
   /// Columns of it that can be read: own rows are padded with what is finite; the caller's are not
@@ -54,8 +68,8 @@ class Propagation {
   /// What is not 0 in rows of the inputs of layer l, as Nonzeros::blocks() has it.
   typename Nonzeros<T>::Blocks nonzeros_of(std::size_t l, const core::Worker& worker,
                                            const core::Share& rows) {
-    if (l > 0) return {nullptr, 0};
-    return nonzeros_.blocks(worker, rows);
+    if (l > 0 || lists_inputs_) return {nullptr, 0};
+    return nonzeros_->blocks(worker, rows);
   }
 
   /// L_i of each row.
@@ -77,7 +91,8 @@ class Propagation {
   static bool drops_outputs(const Layer& layer, const Minibatch& batch) {
     return batch.dropout != nullptr && layer.mask.size() > 0;
   }
-  void take_inputs(const core::Share& share, const Minibatch& batch);
+  void take_inputs(const core::Worker& worker, const core::Share& share, const Minibatch& batch);
+  void gather_inputs(const core::Share& share, const Minibatch& batch);
   void forward(std::size_t l, const core::Worker& worker, const Part& part, const Minibatch& batch,
                const T* theta);
   void drop_outputs(std::size_t l, const core::Share& share, const Minibatch& batch);
@@ -92,11 +107,15 @@ class Propagation {
   const LayerSharing<T>& sharing_;
   const kernels::Kernels<T>& kernels_;
   Loss loss_;
+  std::size_t block_rows_;
+  int workers_;
   std::vector<Layer> layers_;
   std::size_t ld_x_, ld_y_;
+  bool keeps_rows_ = false, lists_inputs_ = false;
+  RowLists<T> lists_;         // of the inputs, or what follows
   core::AlignedBuffer<T> x_;  // inputs that are gathered, converted or dropped
   core::AlignedBuffer<T> x_mask_;
-  Nonzeros<T> nonzeros_;  // of the inputs
+  std::optional<Nonzeros<T>> nonzeros_;  // of the inputs
   core::AlignedBuffer<T> y_;
   core::AlignedBuffer<std::int32_t> labels_;
   core::AlignedBuffer<T> scale_;

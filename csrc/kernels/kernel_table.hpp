@@ -55,6 +55,32 @@ struct NonzeroBlock {
   const std::uint64_t* of_columns;
 };
 
+/// An element that is not 0, in a list of those of a row or of a column: which column or row it
+/// stands in, and its value.
+template <class T>
+struct Nonzero {
+  std::uint32_t place;
+  T value;
+};
+
+/// Those of one row, by ascending columns.
+template <class T>
+struct NonzeroList {
+  const Nonzero<T>* begin;
+  const Nonzero<T>* end;
+};
+
+/// Those of adjacent columns, column after column, each by ascending rows.
+template <class T>
+struct NonzeroColumns {
+  const Nonzero<T>* elements = nullptr;  ///< null: x is not listed
+  const std::uint32_t* begins =
+      nullptr;  ///< where each column's begin, then where the last ones end
+  /// The sum over rows is (b0 + b1) + (b2 + b3) of so many blocks of rows, which end here; one sum
+  /// over all of them where the last of them is 0.
+  std::uint32_t block_ends[4] = {};
+};
+
 /// z = x w + b and a = f(z) for `rows` rows of x.
 template <class T>
 struct DenseForward {
@@ -69,6 +95,8 @@ struct DenseForward {
   Activation activation;
   /// What is not 0 in x, as of_rows of FindNonzeros has it; null: everything.
   const std::uint64_t* nonzeros = nullptr;
+  /// The rows of x as lists, of which x itself is not read; null: it is.
+  const NonzeroList<T>* lists = nullptr;
 };
 
 /// d_z of the layer below: (d_z w^T) f'(z below), for `rows` rows and columns [input_begin,
@@ -108,6 +136,9 @@ struct DenseBackwardWeights {
   /// everything.
   const NonzeroBlock* nonzeros = nullptr;
   std::size_t nonzero_blocks = 0;
+  /// Columns [input_begin, input_end) of x as lists, of which x itself is not read; Sums::add is
+  /// not taken with them.
+  NonzeroColumns<T> columns{};
 };
 
 /// d_b = the column sums of d_z, over `columns` columns in whole groups.

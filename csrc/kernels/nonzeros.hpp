@@ -76,19 +76,67 @@ bool find_nonzeros(const FindNonzeros<T>& find) {
   return have_zeros;
 }
 
-// sums += the products of the elements of `a`, `step_a` apart, whose bits are set, and the rows
-// of b.
+// Lists that are gone through side by side: of few groups, one would wait for its own sums.
+template <int kGroups>
+constexpr int kListsTogether = kGroups == 1   ? 4
+                               : kGroups == 2 ? 2
+                                              : 1;
+
+// The bits of one list, the elements that they stand for, `step` apart, and their sums.
 template <class T, int kGroups>
-DESCEND_INLINE void add_products(std::uint64_t bits, const T* a, std::size_t step_a, const T* b,
-                                 std::size_t ld_b, Vec<T> (&sums)[kGroups]) {
-  for (; bits != 0; bits &= bits - 1) {
+struct List {
+  std::uint64_t bits;
+  const T* a;
+  Vec<T> sums[kGroups];
+
+  DESCEND_INLINE void read(const T* c, bool goes_on) {
+#pragma GCC unroll 4
+    for (int group = 0; group < kGroups; ++group) {
+      sums[group] = goes_on ? Vec<T>::load(c + group * kGroup<T>) : Vec<T>::zero();
+    }
+  }
+  // sums += the product of the first element left and its row of b.
+  DESCEND_INLINE void add_first(std::size_t step, const T* b, std::size_t ld_b) {
     const auto k = static_cast<std::size_t>(__builtin_ctzll(bits));
-    const Vec<T> element = Vec<T>::broadcast(a[k * step_a]);
+    bits &= bits - 1;
+    const Vec<T> element = Vec<T>::broadcast(a[k * step]);
     const T* const b_row = b + k * ld_b;
 #pragma GCC unroll 4
     for (int group = 0; group < kGroups; ++group) {
       sums[group] = fma(element, Vec<T>::load(b_row + group * kGroup<T>), sums[group]);
     }
+  }
+  // sums = c + sums.
+  DESCEND_INLINE void add(const T* c) {
+#pragma GCC unroll 4
+    for (int group = 0; group < kGroups; ++group) {
+      sums[group] = Vec<T>::load(c + group * kGroup<T>) + sums[group];
+    }
+  }
+  DESCEND_INLINE void write(T* c) const {
+#pragma GCC unroll 4
+    for (int group = 0; group < kGroups; ++group) sums[group].store(c + group * kGroup<T>);
+  }
+};
+
+// The products of all elements of the lists and rows of b.
+template <class T, int kGroups, int kLists>
+DESCEND_INLINE void add_products(List<T, kGroups> (&lists)[kLists], std::size_t step, const T* b,
+                                 std::size_t ld_b) {
+  if constexpr (kLists > 1) {
+    int common = __builtin_popcountll(lists[0].bits);
+    for (const auto& list : lists) {
+      const int count = __builtin_popcountll(list.bits);
+      common = count < common ? count : common;
+    }
+    for (; common > 0; --common) {
+#pragma GCC unroll 4
+      for (auto& list : lists) list.add_first(step, b, ld_b);
+    }
+  }
+#pragma GCC unroll 4
+  for (auto& list : lists) {
+    while (list.bits != 0) list.add_first(step, b, ld_b);
   }
 }
 
@@ -96,62 +144,97 @@ DESCEND_INLINE void add_products(std::uint64_t bits, const T* a, std::size_t ste
 // first cache while all rows of x come over them.
 constexpr std::size_t kWordsTogether = 2;
 
-// z = x w for one panel of w, `kGroups` groups wide.
-template <class T, int kGroups>
-void forward_nonzeros(const DenseForward<T>& layer, std::size_t column, T* z) {
+// z = x w for words [first, end) of rows [row, row + kLists) and one panel of w, `kGroups` groups
+// wide.
+template <class T, int kGroups, int kLists>
+DESCEND_INLINE void forward_rows(const DenseForward<T>& layer, std::size_t row, std::size_t column,
+                                 std::size_t first, std::size_t end, T* z) {
   constexpr std::size_t kWidth = kGroups * kGroup<T>;
   const std::size_t words = (layer.inputs + kNonzeroBits - 1) / kNonzeroBits;
   const T* const w = layer.w + layer.inputs * column;
+  T* const place = z + row * layer.ld_a + column;
+  List<T, kGroups> lists[kLists];
+#pragma GCC unroll 4
+  for (int i = 0; i < kLists; ++i) lists[i].read(place + i * layer.ld_a, first > 0);
+  for (std::size_t word = first; word < end; ++word) {
+    const std::size_t input = word * kNonzeroBits;
+#pragma GCC unroll 4
+    for (int i = 0; i < kLists; ++i) {
+      lists[i].bits = layer.nonzeros[(row + i) * words + word];
+      lists[i].a = layer.x + (row + i) * layer.ld_x + input;
+    }
+    add_products(lists, 1, w + input * kWidth, kWidth);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < kLists; ++i) lists[i].write(place + i * layer.ld_a);
+}
+
+// z = x w for one panel of w.
+template <class T, int kGroups>
+void forward_nonzeros(const DenseForward<T>& layer, std::size_t column, T* z) {
+  constexpr int kTogether = kListsTogether<kGroups>;
+  const std::size_t words = (layer.inputs + kNonzeroBits - 1) / kNonzeroBits;
   for (std::size_t first = 0; first < words; first += kWordsTogether) {
     const std::size_t end = words - first < kWordsTogether ? words : first + kWordsTogether;
-    for (std::size_t row = 0; row < layer.rows; ++row) {
-      T* const place = z + row * layer.ld_a + column;
-      Vec<T> sums[kGroups];
-#pragma GCC unroll 4
-      for (int group = 0; group < kGroups; ++group) {
-        sums[group] = first > 0 ? Vec<T>::load(place + group * kGroup<T>) : Vec<T>::zero();
-      }
-      for (std::size_t word = first; word < end; ++word) {
-        const std::size_t input = word * kNonzeroBits;
-        add_products<T, kGroups>(layer.nonzeros[row * words + word],
-                                 layer.x + row * layer.ld_x + input, 1, w + input * kWidth, kWidth,
-                                 sums);
-      }
-#pragma GCC unroll 4
-      for (int group = 0; group < kGroups; ++group) {
-        sums[group].store(place + group * kGroup<T>);
-      }
+    std::size_t row = 0;
+    for (; row + kTogether <= layer.rows; row += kTogether) {
+      forward_rows<T, kGroups, kTogether>(layer, row, column, first, end, z);
+    }
+    for (; row < layer.rows; ++row) {
+      forward_rows<T, kGroups, 1>(layer, row, column, first, end, z);
     }
   }
 }
 
-// c = x^T d_z for rows of one block and `inputs` inputs from `input` on, and one panel, `kGroups`
-// groups wide; what c holds as `into` says.
+// The rows of one block, from its first input and column on, and the bits of each input.
+template <class T>
+struct RowsOfBlock {
+  const T* x;
+  std::size_t ld_x;
+  const T* d_z;
+  std::size_t ld_d_z;
+  const std::uint64_t* words;  // null: `all` of each
+  std::uint64_t all;
+};
+
+// c = x^T d_z for inputs [input, input + kLists) and one panel, `kGroups` groups wide; what c holds
+// as `into` says.
+template <class T, int kGroups, int kLists>
+DESCEND_INLINE void backward_inputs(const RowsOfBlock<T>& rows, std::size_t input, T* c,
+                                    Sums into) {
+  constexpr std::size_t kWidth = kGroups * kGroup<T>;
+  List<T, kGroups> lists[kLists];
+#pragma GCC unroll 4
+  for (int i = 0; i < kLists; ++i) {
+    lists[i].read(c + i * kWidth, into == Sums::go_on);
+    lists[i].bits = rows.words == nullptr ? rows.all : rows.words[input + i];
+    lists[i].a = rows.x + input + i;
+  }
+  add_products(lists, rows.ld_x, rows.d_z, rows.ld_d_z);
+#pragma GCC unroll 4
+  for (int i = 0; i < kLists; ++i) {
+    if (into == Sums::add) lists[i].add(c + i * kWidth);
+    lists[i].write(c + i * kWidth);
+  }
+}
+
+// The same for one block's rows and `inputs` inputs from `input` on.
 template <class T, int kGroups>
 void backward_block(const DenseBackwardWeights<T>& layer, const NonzeroBlock& block,
                     std::size_t input, std::size_t inputs, T* c, Sums into) {
+  constexpr std::size_t kTogether = kListsTogether<kGroups>, kWidth = kGroups * kGroup<T>;
   const std::size_t row = block.first_row - layer.nonzeros[0].first_row;
-  const std::size_t ld_x = layer.ld_x, ld_d_z = layer.ld_d_z;
-  const T* const x = layer.x + row * ld_x + input;
-  const T* const d_z = layer.d_z + row * ld_d_z + layer.column_begin;
-  const std::uint64_t all = ~std::uint64_t{0} >> (kNonzeroBits - block.rows);
-  const std::uint64_t* const words =
-      block.of_columns == nullptr ? nullptr : block.of_columns + input;
-  for (std::size_t i = 0; i < inputs; ++i) {
-    T* const place = c + i * kGroups * kGroup<T>;
-    Vec<T> sums[kGroups];
-#pragma GCC unroll 4
-    for (int group = 0; group < kGroups; ++group) {
-      sums[group] = into == Sums::go_on ? Vec<T>::load(place + group * kGroup<T>) : Vec<T>::zero();
-    }
-    add_products<T, kGroups>(words == nullptr ? all : words[i], x + i, ld_x, d_z, ld_d_z, sums);
-#pragma GCC unroll 4
-    for (int group = 0; group < kGroups; ++group) {
-      T* const whole = place + group * kGroup<T>;
-      if (into == Sums::add) sums[group] = Vec<T>::load(whole) + sums[group];
-      sums[group].store(whole);
-    }
+  const RowsOfBlock<T> rows{layer.x + row * layer.ld_x + input,
+                            layer.ld_x,
+                            layer.d_z + row * layer.ld_d_z + layer.column_begin,
+                            layer.ld_d_z,
+                            block.of_columns == nullptr ? nullptr : block.of_columns + input,
+                            ~std::uint64_t{0} >> (kNonzeroBits - block.rows)};
+  std::size_t i = 0;
+  for (; i + kTogether <= inputs; i += kTogether) {
+    backward_inputs<T, kGroups, kTogether>(rows, i, c + i * kWidth, into);
   }
+  for (; i < inputs; ++i) backward_inputs<T, kGroups, 1>(rows, i, c + i * kWidth, into);
 }
 
 // d_w = x^T d_z for one panel, `kGroups` groups wide.

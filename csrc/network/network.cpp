@@ -55,6 +55,7 @@ double gradient_over_rows(const State& state, const engine::Examples& examples, 
       core::worth_tuning(threads, flops));
   core::TeamTuner& tuner = kept.tuner();
   engine::CpuEngine<T> engine(state.spec, state.layout, loss, block_rows, workers);
+  engine.take_inputs_of(examples);
   core::AlignedBuffer<T> gradient(state.layout.size);
   double sum = 0.0;
   core::InterruptPoll poll(interrupted);

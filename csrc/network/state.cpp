@@ -124,11 +124,14 @@ CheckedExamples::CheckedExamples(const char* where, const State& state, const In
   static std::atomic<std::uint64_t> serials{0};
   serial_ = ++serials;
   check_inputs(where, state.spec, inputs, options);
+  if (inputs.is_sparse()) most_stored_ = engine::most_stored(inputs.sparse());
   const std::size_t outputs = state.spec.layers.back().units;
   engine::check_targets(where, targets, loss, inputs.rows(), outputs, state.spec.dtype, options);
   weights_ = engine::row_weights(where, sample_weight, class_weight, targets, outputs);
 }
 
-engine::Examples CheckedExamples::view() const { return {inputs_, targets_, weights()}; }
+engine::Examples CheckedExamples::view() const {
+  return {inputs_, targets_, weights(), most_stored_};
+}
 
 }  // namespace descend::network

@@ -83,6 +83,7 @@ class CheckedExamples {
 
  private:
   InputView inputs_;
+  std::size_t most_stored_ = 0;  // by a sparse row
   Targets targets_;
   engine::RowWeights weights_;
   std::uint64_t serial_;

@@ -33,7 +33,7 @@ void Batches::take() {
                     engine::CheckOptions{state_.options().threads, &interrupt_},
                     state_.options().class_weight);
   ++number_;
-  state_.reserve(examples_->rows());
+  state_.reserve(examples_->rows(), *examples_);
 }
 
 bool Batches::next() {

@@ -91,7 +91,7 @@ History run(State& state, const FitOptions& options, core::InterruptPoll& interr
   if (validation && !options.metrics.empty()) {
     outputs.emplace(*state.network(), validation->rows());
   }
-  if (examples != nullptr) state.reserve(state.batch_rows(examples->rows()));
+  if (examples != nullptr) state.reserve(state.batch_rows(examples->rows()), *examples);
   const bool has_ended = state.record && state.record->reason;
   if (batches != nullptr && !has_ended && options.epochs > 0) {
     batches->begin(unfinished != nullptr ? unfinished->progress.visited : 0);

@@ -90,7 +90,7 @@ std::size_t State::batch_rows(std::size_t rows) const {
   return std::min(rows, options_.batch_size.value_or(rows));
 }
 
-void State::reserve(std::size_t batch_rows) {
+void State::reserve(std::size_t batch_rows, const CheckedExamples& examples) {
   if (options_.device == Device::cuda) {
     network::with_type(network_->spec.dtype,
                        [&](auto zero) { reserve_cuda<decltype(zero)>(batch_rows); });
@@ -116,10 +116,12 @@ void State::reserve(std::size_t batch_rows) {
                                                            block_rows, workers);
       if (options_.track_gradient_noise) {
         memory.noise = std::make_unique<engine::StepNoise<T>>(network_->layout, block_rows);
+        engine->measure_row_norms();
       }
       memory.engine = std::move(engine);
       memory.engine_workers = workers;
     }
+    memory.engine->take_inputs_of(examples.view());
     const bool in_memory =
         options_.track_gradient_noise || keeps_gradient(*memory.engine, clipping(), batch_rows);
     if (in_memory && memory.gradient.size() == 0) {

@@ -131,8 +131,8 @@ class State {
 
   /// Rows of a minibatch where there are so many.
   std::size_t batch_rows(std::size_t rows) const;
-  /// Makes room for minibatches of `batch_rows` rows, and a team for them.
-  void reserve(std::size_t batch_rows);
+  /// Makes room for minibatches of `batch_rows` of the rows, and a team for them.
+  void reserve(std::size_t batch_rows, const network::CheckedExamples& examples);
   /// The order of the epoch at work, null where the rows are visited as they stand.
   const std::vector<std::size_t>* shuffled(std::size_t rows);
   /// A plan that visits `order`, all rows where it is null. Valid until the next one is made.

@@ -35,7 +35,7 @@ double State::step(const InputView& inputs, const Targets& targets, ConstVectorV
   core::InterruptPoll interrupt(interrupted);
   const CheckedExamples examples(kWhere, *network_, inputs, targets, loss_, sample_weight,
                                  {options_.threads, &interrupt}, options_.class_weight);
-  reserve(examples.rows());
+  reserve(examples.rows(), examples);
   EpochPlan plan = step_plan(examples, interrupt);
   report_steps(plan);
   EpochProgress progress;
@@ -54,7 +54,7 @@ double State::run_epoch(const InputView& inputs, const Targets& targets,
                                  {options_.threads, &interrupt, check == InputCheck::finite},
                                  options_.class_weight);
   if (order != nullptr) check_visited(kWhere, *order, examples);
-  reserve(batch_rows(order == nullptr ? examples.rows() : order->size()));
+  reserve(batch_rows(order == nullptr ? examples.rows() : order->size()), examples);
   EpochPlan plan =
       this->plan(examples, order == nullptr ? shuffled(examples.rows()) : order, interrupt);
   report_steps(plan);

@@ -41,6 +41,11 @@ class Calls:
         #: The steps at which some of them are due are multiples of this; 0: none.
         self.every_n_steps = math.gcd(*(n for n, _ in self._by_step))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody is called."""
+        return not self._callbacks
+
     def begin(self) -> None:
         self._trainer._calls = self
         self.thread = get_ident()

@@ -165,6 +165,8 @@ class Run:
 
     def report(self, calls: Calls, record: Record) -> bool:
         """Call the callbacks after an epoch; return whether they let the run go on."""
+        if calls.is_empty:
+            return True
         rate = self.trainer.learning_rate
         measured = record.measured
         goes_on = calls.epoch(
