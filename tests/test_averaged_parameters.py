@@ -116,10 +116,12 @@ def test_an_average_that_does_not_fit_is_refused():
     trainer = ds.Trainer(network, CASE.loss, average_decay=0.8)
     trainer.step(CASE.X, CASE.y)
     before = trainer.averaged_network.parameters()
-    with pytest.raises(ValueError, match=r"set_averaged_parameters.*shapes"):
+    with pytest.raises(ValueError, match=r"set_averaged_parameters.*shape"):
         trainer.set_averaged_parameters([(w.T, b) for w, b in before])
-    with pytest.raises(ValueError, match=r"set_averaged_parameters.*nan"):
+    with pytest.raises(ValueError, match=r"set_averaged_parameters.*NaN"):
         trainer.set_averaged_parameters([(w * np.nan, b) for w, b in before])
+    with pytest.raises(TypeError, match=r"set_averaged_parameters.*complex"):
+        trainer.set_averaged_parameters([(w + 1j, b) for w, b in before])
     assert same_bits(trainer.averaged_network.parameters(), before)
     with pytest.raises(ValueError, match="average_decay"):
         ds.Trainer(network, CASE.loss).set_averaged_parameters(before)

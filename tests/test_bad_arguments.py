@@ -58,7 +58,7 @@ def test_parameters_and_batch_sizes_of_another_kind_are_named(value):
 @pytest.mark.parametrize("wrong", ["wb", [1, 2], [(1,), (2,)], [(1, 2, 3)] * 2, [None, None]])
 def test_averaged_parameters_are_pairs(wrong):
     run = trainer(average_decay=0.9)
-    with pytest.raises(ValueError, match=r"set_averaged_parameters: parameters must be pairs"):
+    with pytest.raises(ValueError, match=r"set_averaged_parameters: layer 0 is not a pair"):
         run.set_averaged_parameters(wrong)
 
 
@@ -196,7 +196,7 @@ OPTION_CASES = [
 @pytest.mark.parametrize(("option", "value"), OPTION_CASES)
 def test_bad_trainer_options_are_refused(option, value):
     options = {"loss": "squared_error", option: value}
-    with pytest.raises((TypeError, ValueError, OverflowError)):
+    with pytest.raises((TypeError, ValueError)):
         ds.Trainer(mlp(2, 1).network(), **options)
 
 

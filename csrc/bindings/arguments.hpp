@@ -32,6 +32,18 @@ int threads_argument(const char* where, pybind11::handle value);
 /// A str, one of the names that `what` has.
 std::string name_argument(const char* where, const char* what, pybind11::handle value);
 
+/// What parse() makes of such a name, or raises ValueError for.
+template <class Value>
+Value parsed_argument(const char* where, const char* what, pybind11::handle value,
+                      Value (*parse)(const std::string& name)) {
+  const std::string name = name_argument(where, what, value);
+  try {
+    return parse(name);
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(std::string(where) + ": " + error.what());
+  }
+}
+
 /// What os.fspath makes of a path, in the file system's encoding.
 std::string path_argument(pybind11::handle path);
 
@@ -46,15 +58,5 @@ std::optional<double> optional_number(const char* where, const char* what, pybin
 
 /// "float32" or "float64", or NumPy's type of that name.
 DType dtype_argument(const char* where, pybind11::handle value);
-
-/// What `function` gives; "where: " goes before the message of an invalid_argument.
-template <class Function>
-auto prefixed(const char* where, const Function& function) {
-  try {
-    return function();
-  } catch (const std::invalid_argument& error) {
-    throw std::invalid_argument(std::string(where) + ": " + error.what());
-  }
-}
 
 }  // namespace descend::bindings

@@ -43,8 +43,7 @@ GradientNoise measure(py::handle network, py::handle inputs, py::handle targets,
                               py::repr(network).cast<std::string>(), "."));
   }
   const auto& core_network = network.cast<const Network&>();
-  const std::string loss_name = name_argument(kWhere, "loss", loss_value);
-  const Loss loss = prefixed(kWhere, [&] { return parse_loss(loss_name); });
+  const Loss loss = parsed_argument(kWhere, "loss", loss_value, parse_loss);
   const auto x = inputs_argument(kWhere, inputs);
   const auto y = targets_argument(kWhere, loss, core_network.outputs(), targets);
   const auto weights = weights_argument(kWhere, sample_weight);

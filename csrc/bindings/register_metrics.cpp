@@ -61,13 +61,11 @@ CustomMetric custom_metric(const std::string& where, py::handle function) {
 double metric(py::handle metric_value, py::handle outputs, py::handle targets,
               py::handle sample_weight, py::handle loss_value) {
   constexpr const char* kWhere = "metric";
-  const std::string metric_name = name_argument(kWhere, "name", metric_value);
-  const Metric which = prefixed(kWhere, [&] { return parse_metric(metric_name); });
+  const Metric which = parsed_argument(kWhere, "name", metric_value, parse_metric);
   const auto f = matrix_argument(kWhere, "outputs", "(rows, outputs)", outputs);
   Loss loss = assumed_loss(which, f.view.columns());
   if (!loss_value.is_none()) {
-    const std::string loss_name = name_argument(kWhere, "loss", loss_value);
-    loss = prefixed(kWhere, [&] { return parse_loss(loss_name); });
+    loss = parsed_argument(kWhere, "loss", loss_value, parse_loss);
   }
   const auto y = targets_argument(kWhere, loss, f.view.columns(), targets);
   const auto weights = weights_argument(kWhere, sample_weight);
@@ -90,10 +88,9 @@ HeldMetrics metrics_argument(const char* where, py::handle value) {
   held.owner = py::tuple(py::reinterpret_borrow<py::object>(value));
   for (const py::handle metric : held.owner) {
     if (py::isinstance<py::str>(metric)) {
-      const std::string metric_name = name_argument(where, "a metric", metric);
-      const Metric known = prefixed(where, [&] { return parse_metric(metric_name); });
+      const Metric known = parsed_argument(where, "a metric", metric, parse_metric);
       held.metrics.emplace_back(known);
-      held.names.push_back(metric_name);
+      held.names.push_back(name(known));
     } else if (PyCallable_Check(metric.ptr()) != 0) {
       held.names.push_back(name_of_callable(metric));
       held.metrics.emplace_back(custom_metric(where, metric));

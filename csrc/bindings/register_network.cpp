@@ -13,6 +13,7 @@
 #include "bindings/initialised.hpp"
 #include "bindings/inputs.hpp"
 #include "bindings/interrupts.hpp"
+#include "bindings/layer_parameters.hpp"
 #include "bindings/register.hpp"
 #include "core/checks.hpp"
 #include "descend/network.hpp"
@@ -34,84 +35,9 @@ Dense dense_from(py::handle layer, std::size_t place) {
   const std::string where = text("Network: Dense layer ", place);
   Dense dense;
   dense.units = integer_argument(where.c_str(), "units", parts[0], 1, kAnySize);
-  const std::string activation = name_argument(where.c_str(), "activation", parts[1]);
-  dense.activation = prefixed(where.c_str(), [&] { return parse_activation(activation); });
+  dense.activation = parsed_argument(where.c_str(), "activation", parts[1], parse_activation);
   dense.dropout = number_argument(where.c_str(), "dropout", parts[2]);
   return dense;
-}
-
-// [(weights (inputs, units), bias (units,)), ...] over one flat array in canonical order.
-py::list layer_arrays(const std::vector<LayerShape>& shapes, const py::array& flat) {
-  const auto part = [&](std::size_t offset, std::vector<py::ssize_t> shape) {
-    const char* start =
-        static_cast<const char*>(flat.data()) + static_cast<py::ssize_t>(offset) * flat.itemsize();
-    return py::array(flat.dtype(), std::move(shape), start, flat);
-  };
-  py::list layers;
-  for (const LayerShape& shape : shapes) {
-    const auto inputs = static_cast<py::ssize_t>(shape.inputs);
-    const auto units = static_cast<py::ssize_t>(shape.units);
-    layers.append(py::make_tuple(part(shape.weights_offset, {inputs, units}),
-                                 part(shape.bias_offset, {units})));
-  }
-  return layers;
-}
-
-// Copies one array of a parameter list into `target`, a part of the flat array.
-void place_parameters(const char* where, const std::string& what, py::handle value,
-                      const py::object& target) {
-  const py::array given = real_array(where, what.c_str(), value);
-  if (!given.attr("shape").equal(target.attr("shape"))) {
-    throw invalid(where, ": ", what, " has shape ",
-                  py::str(given.attr("shape")).cast<std::string>(), ", but the network's is ",
-                  py::str(target.attr("shape")).cast<std::string>(), ".");
-  }
-  const py::module_ numpy = py::module_::import("numpy");
-  if (!numpy.attr("isfinite")(given).attr("all")().cast<bool>()) {
-    throw invalid(where, ": ", what, " has NaN or infinity, expected finite numbers.");
-  }
-  if (!given.dtype().equal(target.attr("dtype"))) {
-    const py::object largest = numpy.attr("finfo")(target.attr("dtype")).attr("max");
-    if (!numpy.attr("abs")(given).attr("__le__")(largest).attr("all")().cast<bool>()) {
-      throw invalid(where, ": ", what, " has values beyond the range of ",
-                    py::str(target.attr("dtype")).cast<std::string>(), ".");
-    }
-  }
-  target[py::ellipsis()] = given;
-}
-
-// What is iterated over; TypeError where nothing is.
-py::list items(const char* where, py::handle given) {
-  if (PyObject* const list = PySequence_List(given.ptr())) {
-    return py::reinterpret_steal<py::list>(list);
-  }
-  if (PyErr_ExceptionMatches(PyExc_TypeError) == 0) throw py::error_already_set();
-  PyErr_Clear();
-  throw py::type_error(text(where, ": parameters must be a list of pairs (weights, bias), got ",
-                            py::repr(given).cast<std::string>(), "."));
-}
-
-// A parameter list as one flat array of `dtype`.
-py::array flat_parameters(const char* where, const std::vector<LayerShape>& shapes, DType dtype,
-                          py::handle given) {
-  const py::list layers = items(where, given);
-  const LayerShape& last = shapes.back();
-  py::array flat = new_array(dtype, {static_cast<py::ssize_t>(last.bias_offset + last.units)});
-  if (layers.size() != shapes.size()) {
-    throw invalid(where, ": got parameters of ", layers.size(), " layers, but the network has ",
-                  shapes.size(), ".");
-  }
-  const py::list targets = layer_arrays(shapes, flat);
-  for (std::size_t l = 0; l < targets.size(); ++l) {
-    const py::object layer = layers[l];
-    if (!py::isinstance<py::sequence>(layer) || py::len(layer) != 2) {
-      throw invalid(where, ": layer ", l, " is not a pair (weights, bias).");
-    }
-    const auto pair = targets[l].cast<py::tuple>();
-    place_parameters(where, text("the weights of layer ", l), layer[py::int_(0)], pair[0]);
-    place_parameters(where, text("the bias of layer ", l), layer[py::int_(1)], pair[1]);
-  }
-  return flat;
 }
 
 Network make_network(py::handle inputs, const py::sequence& layers, py::handle init,
@@ -121,8 +47,7 @@ Network make_network(py::handle inputs, const py::sequence& layers, py::handle i
   NetworkSpec spec;
   spec.inputs = integer_argument(kWhere, "inputs", inputs, 1, kAnySize);
   for (std::size_t l = 0; l < layers.size(); ++l) spec.layers.push_back(dense_from(layers[l], l));
-  const std::string init_name = name_argument(kWhere, "init", init);
-  spec.init = prefixed(kWhere, [&] { return parse_initializer(init_name); });
+  spec.init = parsed_argument(kWhere, "init", init, parse_initializer);
   spec.dtype = dtype_argument(kWhere, dtype);
   spec.input_dropout = number_argument(kWhere, "input dropout", input_dropout);
   const std::uint64_t seed_value = integer_argument(kWhere, "seed", seed, 0, kAnySeed);
@@ -167,8 +92,7 @@ py::array predict(const Network& network, py::handle inputs, py::handle threads)
 py::tuple loss_and_gradient(const Network& network, py::handle inputs, py::handle targets,
                             py::handle loss_value, py::handle sample_weight, py::handle threads) {
   constexpr const char* kWhere = "Network.loss_and_gradient";
-  const std::string loss_name = name_argument(kWhere, "loss", loss_value);
-  const Loss loss = prefixed(kWhere, [&] { return parse_loss(loss_name); });
+  const Loss loss = parsed_argument(kWhere, "loss", loss_value, parse_loss);
   const auto x = inputs_argument(kWhere, inputs);
   const auto y = targets_argument(kWhere, loss, network.outputs(), targets);
   const auto weights = weights_argument(kWhere, sample_weight);

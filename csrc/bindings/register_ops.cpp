@@ -43,8 +43,8 @@ struct NewMatrix {
 py::array dense_forward(py::handle x_value, py::handle w_value, py::handle b_value,
                         py::handle activation_value) {
   constexpr const char* kWhere = "ops.dense_forward";
-  const std::string activation_name = name_argument(kWhere, "activation", activation_value);
-  const Activation activation = prefixed(kWhere, [&] { return parse_activation(activation_name); });
+  const Activation activation =
+      parsed_argument(kWhere, "activation", activation_value, parse_activation);
   auto x = matrix_argument(kWhere, "x", "(rows, inputs)", x_value);
   auto w = matrix_argument(kWhere, "w", "(inputs, units)", w_value);
   auto b = vector_argument(kWhere, "b", b_value);
@@ -63,8 +63,8 @@ py::array dense_forward(py::handle x_value, py::handle w_value, py::handle b_val
 py::tuple dense_backward(py::handle d_a_value, py::handle x_value, py::handle w_value,
                          py::handle z_or_a_value, py::handle activation_value) {
   constexpr const char* kWhere = "ops.dense_backward";
-  const std::string activation_name = name_argument(kWhere, "activation", activation_value);
-  const Activation activation = prefixed(kWhere, [&] { return parse_activation(activation_name); });
+  const Activation activation =
+      parsed_argument(kWhere, "activation", activation_value, parse_activation);
   auto d_a = matrix_argument(kWhere, "d_a", "(rows, units)", d_a_value);
   auto x = matrix_argument(kWhere, "x", "(rows, inputs)", x_value);
   auto w = matrix_argument(kWhere, "w", "(inputs, units)", w_value);
@@ -89,8 +89,7 @@ py::tuple dense_backward(py::handle d_a_value, py::handle x_value, py::handle w_
 py::tuple loss(py::handle loss_value, py::handle outputs, py::handle targets,
                py::handle sample_weight) {
   constexpr const char* kWhere = "ops.loss";
-  const std::string loss_name = name_argument(kWhere, "loss", loss_value);
-  const Loss which = prefixed(kWhere, [&] { return parse_loss(loss_name); });
+  const Loss which = parsed_argument(kWhere, "loss", loss_value, parse_loss);
   auto f = matrix_argument(kWhere, "outputs", "(rows, outputs)", outputs);
   const auto y = targets_argument(kWhere, which, f.view.columns(), targets);
   const auto weights = weights_argument(kWhere, sample_weight);

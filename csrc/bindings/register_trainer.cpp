@@ -20,8 +20,7 @@ namespace descend::bindings {
 namespace {
 
 Device device_argument(const char* where, py::handle value) {
-  const std::string device = name_argument(where, "device", value);
-  return prefixed(where, [&] { return parse_device(device); });
+  return parsed_argument(where, "device", value, parse_device);
 }
 
 BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::handle optimizer_value,
@@ -32,8 +31,7 @@ BoundTrainer make_trainer(const Network& network, py::handle loss_value, py::han
                           py::handle label_smoothing, py::handle track_gradient_noise,
                           py::handle device) {
   constexpr const char* kWhere = "Trainer";
-  const std::string loss_name = name_argument(kWhere, "loss", loss_value);
-  const Loss loss = prefixed(kWhere, [&] { return parse_loss(loss_name); });
+  const Loss loss = parsed_argument(kWhere, "loss", loss_value, parse_loss);
   const Optimizer optimizer = optimizer_argument(kWhere, optimizer_value);
   TrainerOptions options;
   options.batch_size = optional_count(kWhere, "batch_size", batch_size);

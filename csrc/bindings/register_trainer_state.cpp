@@ -11,6 +11,7 @@
 #include "bindings/arrays.hpp"
 #include "bindings/bound_trainer.hpp"
 #include "bindings/gil.hpp"
+#include "bindings/layer_parameters.hpp"
 #include "bindings/learning_rates.hpp"
 #include "bindings/optimizers.hpp"
 #include "core/checks.hpp"
@@ -84,6 +85,13 @@ void set_optimizer_state(BoundTrainer& self, py::handle state) {
   self.trainer.set_optimizer_state(steps, views);
 }
 
+void set_averaged_parameters(BoundTrainer& self, py::handle parameters) {
+  const py::array flat =
+      flat_parameters("Trainer.set_averaged_parameters", self.trainer.network().layer_shapes(),
+                      self.dtype, parameters);
+  self.trainer.set_averaged_parameters({flat.data(), self.dtype, self.parameter_count});
+}
+
 py::object learning_rate_of(const BoundTrainer& self) {
   return learning_rate_object(learning_rate(self.trainer.optimizer()));
 }
@@ -113,16 +121,25 @@ number over the trainer's life, from 1.
 Each is flat, of the network's dtype: weights (inputs, units) in C order, then the bias, layer
 after layer. Setting it goes on from where another trainer of an equal network stood.
 )doc")
-      .def("_averaged_network",
-           [](const BoundTrainer& self) { return self.trainer.averaged_network(); })
       .def(
-          "_set_averaged_parameters",
-          [](BoundTrainer& self, py::handle parameters) {
-            constexpr const char* kWhere = "Trainer.set_averaged_parameters";
-            self.trainer.set_averaged_parameters(
-                vector_argument(kWhere, "parameters", parameters).view);
-          },
-          py::arg("parameters"));
+          "_averaged_network",
+          [](const BoundTrainer& self) { return self.trainer.averaged_network(); },
+          py::call_guard<GilReleased>())
+      .def("set_averaged_parameters", &set_averaged_parameters, py::arg("parameters"),
+           R"doc(Go on averaging from other parameters, such as those of another trainer's average.
+
+Parameters
+----------
+parameters : sequence of (weights, bias)
+    Of each layer, as ``Network.parameters`` gives them: real, finite arrays of the same shapes.
+
+Raises
+------
+ValueError, TypeError
+    If they are not those of such a network, or not finite, or no average is kept.
+RuntimeError
+    Within a run of ``fit``.
+)doc");
 }
 
 }  // namespace descend::bindings

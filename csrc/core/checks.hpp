@@ -1,6 +1,7 @@
 // Error text: an exception whose message is its parts, one after the other.
 #pragma once
 
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -8,9 +9,11 @@
 
 namespace descend::core {
 
+/// The parts one after the other, numbers in their plain form whatever the program's locale.
 template <class... Parts>
 std::string text(const Parts&... parts) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());
   out.precision(17);
   (out << ... << parts);
   return out.str();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <exception>
 #include <functional>
 
 namespace descend::core {
@@ -19,9 +20,26 @@ class InterruptPoll {
   /// Whether it is time to ask again.
   bool due(Clock::time_point now) const { return interrupted_ && now - asked_ >= kPeriod; }
 
-  bool ask() {
+  /// Whether the call is to end: where `interrupted` says so, or throws.
+  bool ask() noexcept {
     asked_ = Clock::now();
-    return interrupted_();
+    try {
+      return interrupted_();
+    } catch (...) {
+      failure_ = std::current_exception();
+      return true;
+    }
+  }
+
+  /// Throws what `interrupted` threw, if anything; called outside of a team, and of locks.
+  void throw_failure() const {
+    if (failure_ != nullptr) std::rethrow_exception(failure_);
+  }
+
+  /// Ends a call that has changed nothing yet.
+  [[noreturn]] void end() const {
+    throw_failure();
+    throw Interrupted{};
   }
 
  private:
@@ -29,6 +47,7 @@ class InterruptPoll {
 
   const std::function<bool()>& interrupted_;
   Clock::time_point asked_ = Clock::now();
+  std::exception_ptr failure_;
 };
 
 }  // namespace descend::core

@@ -28,7 +28,7 @@ void for_each_part(std::size_t rows, std::size_t row_bytes, const CheckOptions& 
   const std::size_t part = part_rows(row_bytes);
   for (std::size_t begin = 0; begin < rows; begin += part) {
     visit(begin, std::min(begin + part, rows));
-    if (asked_to_end(options)) throw core::Interrupted{};
+    if (asked_to_end(options)) options.interrupt->end();
   }
 }
 

@@ -18,7 +18,8 @@ auto with_index(const ConstCsrView& matrix, const Visit& visit) {
   return matrix.index_type() == ElementType::int32 ? visit(std::int32_t{}) : visit(std::int64_t{});
 }
 
-// Rows of one matrix, and how they are checked.
+// Rows of one matrix, and how they are checked. Nothing is read beyond the arrays although the
+// caller may change them meanwhile, in another thread or where it is asked whether to go on.
 template <class Index>
 class PlaceCheck {
  public:
@@ -30,13 +31,17 @@ class PlaceCheck {
 
   void check(std::size_t begin, std::size_t end) {
     for (std::size_t row = begin; row < end; ++row) {
-      check_ends(row);
-      if (!ascends(row)) check_columns(row);
+      const Places places = checked_places(row);
+      if (!ascends(places)) check_columns(row, places);
     }
   }
 
  private:
-  void check_ends(std::size_t row) const {
+  struct Places {
+    std::size_t first, end;
+  };
+
+  Places checked_places(std::size_t row) const {
     const Index first = indptr_[row], end = indptr_[row + 1];
     if (first < 0) {
       throw invalid(where_, ": X.indptr[", row, "] is ", first, ", expected at least 0.");
@@ -49,27 +54,29 @@ class PlaceCheck {
       throw invalid(where_, ": X.indptr[", row + 1, "] is ", end, ", but X stores ",
                     matrix_.stored(), " values.");
     }
+    return {static_cast<std::size_t>(first), static_cast<std::size_t>(end)};
   }
 
   // Whether the row's columns come in order, each once, as they mostly do.
-  bool ascends(std::size_t row) const {
+  bool ascends(const Places& places) const {
     Index last = -1;
-    for (Index place = indptr_[row]; place < indptr_[row + 1]; ++place) {
-      if (indices_[place] <= last) return false;
-      last = indices_[place];
+    for (std::size_t place = places.first; place < places.end; ++place) {
+      const Index column = indices_[place];
+      if (column <= last) return false;
+      last = column;
     }
     return last < 0 || static_cast<std::uint64_t>(last) < matrix_.columns();
   }
 
   // The same in any order.
-  void check_columns(std::size_t row) {
+  void check_columns(std::size_t row, const Places& places) {
     seen_.resize(matrix_.columns());
-    for (Index place = indptr_[row]; place < indptr_[row + 1]; ++place) {
-      const auto column = static_cast<std::size_t>(indices_[place]);
+    for (std::size_t place = places.first; place < places.end; ++place) {
+      const Index index = indices_[place];
+      const auto column = static_cast<std::size_t>(index);
       if (column >= seen_.size()) {
-        throw invalid(where_, ": X has column index ", indices_[place], " in row ", row,
-                      ", but X has ", matrix_.columns(), " columns: indices are 0 to ",
-                      matrix_.columns() - 1, ".");
+        throw invalid(where_, ": X has column index ", index, " in row ", row, ", but X has ",
+                      matrix_.columns(), " columns: indices are 0 to ", matrix_.columns() - 1, ".");
       }
       if (seen_[column]) {
         throw invalid(where_, ": X has column ", column, " twice in row ", row,
@@ -77,8 +84,9 @@ class PlaceCheck {
       }
       seen_[column] = true;
     }
-    for (Index place = indptr_[row]; place < indptr_[row + 1]; ++place) {
-      seen_[static_cast<std::size_t>(indices_[place])] = false;
+    for (std::size_t place = places.first; place < places.end; ++place) {
+      const auto column = static_cast<std::size_t>(indices_[place]);
+      if (column < seen_.size()) seen_[column] = false;
     }
   }
 
@@ -113,8 +121,9 @@ void check_finite(const char* where, const ConstCsrView& matrix, DType dtype,
     using Index = decltype(zero);
     const auto* const indptr = static_cast<const Index*>(matrix.indptr());
     const auto* const values = static_cast<const unsigned char*>(matrix.values());
-    const auto begin = static_cast<std::size_t>(indptr[0]);
-    const auto end = static_cast<std::size_t>(indptr[matrix.rows()]);
+    // Those checked, unless they have changed since.
+    const auto end = std::min(static_cast<std::size_t>(indptr[matrix.rows()]), matrix.stored());
+    const auto begin = std::min(static_cast<std::size_t>(indptr[0]), end);
     const ElementType type = matrix.element_type();
     const ConstMatrixView stored(values + begin * element_size(type), type, end - begin, 1);
     std::optional<Element> element = first_not_finite(stored, dtype, options);

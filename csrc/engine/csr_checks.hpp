@@ -14,7 +14,8 @@ void check_index_type(const char* where, const ConstCsrView& matrix);
 /// its columns once.
 void check_places(const char* where, const ConstCsrView& matrix, const CheckOptions& options);
 
-/// As check_finite for dense rows; the places are those that check_places has found good.
+/// As check_finite for dense rows; the places are those that check_places has found good, or fewer
+/// where they have changed since.
 void check_finite(const char* where, const ConstCsrView& matrix, DType dtype,
                   const CheckOptions& options);
 

@@ -113,7 +113,7 @@ core::Share first_part_not_finite(const ConstMatrixView& matrix, DType dtype,
       if (worker.index == 0 && asked_to_end(options)) interrupted = true;
     }
   });
-  if (interrupted) throw core::Interrupted{};
+  if (interrupted) options.interrupt->end();
   return first < parts ? part_of(first) : core::Share{0, 0};
 }
 

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 
 #include "core/float_environment.hpp"
 #include "descend/input_view.hpp"
@@ -77,14 +76,6 @@ inline void gather_labels(const LabelView& source, const Rows& rows, std::int32_
 /// has changed them since, in a callback or another thread.
 inline bool is_class(std::int64_t label, std::size_t classes) {
   return label >= 0 && static_cast<std::uint64_t>(label) < classes;
-}
-
-/// NaN for the losses of rows whose label is no class, so that no step is taken from them.
-template <class T>
-void judge_labels(const std::int32_t* labels, std::size_t rows, std::size_t classes, T* losses) {
-  for (std::size_t i = 0; i < rows; ++i) {
-    if (!is_class(labels[i], classes)) losses[i] = std::numeric_limits<T>::quiet_NaN();
-  }
 }
 
 /// sum of the weights of `rows`; their count where there are no weights.

@@ -9,6 +9,7 @@
 #include "core/float_environment.hpp"
 #include "core/interrupt_poll.hpp"
 #include "core/thread_team.hpp"
+#include "engine/loss_rows.hpp"
 #include "engine/nonzero_lists.hpp"
 #include "engine/nonzeros.hpp"
 #include "kernels/dispatch.hpp"
@@ -189,6 +190,7 @@ bool for_each_block(const NetworkSpec& spec, const ParameterLayout& layout, cons
       visit(index, rows, outputs);
     }
   });
+  if (ended) poll.throw_failure();
   return !ended;
 }
 
@@ -232,33 +234,17 @@ std::optional<double> mean_loss(const NetworkSpec& spec, const ParameterLayout& 
   core::AlignedBuffer<std::int32_t> labels(static_cast<std::size_t>(workers) * kRowsTogether);
   core::AlignedBuffer<T> losses(part_rows);
 
-  const Targets& targets = examples.targets;
   double sum = 0.0;
   for (std::size_t first = 0; first < count; first += part_rows) {
     const Rows part{nullptr, first, std::min(part_rows, count - first)};
     for_each_block(spec, layout, theta, source, part, workers, {},
                    [&](std::size_t worker, const Rows& rows, const Matrix<T>& f) {
-                     kernels::LossArguments<T> arguments{};
-                     arguments.rows = rows.count;
-                     arguments.outputs = units;
-                     arguments.f = f.data;
-                     arguments.ld_f = f.ld;
-                     if (targets.are_labels()) {
-                       std::int32_t* const block_labels = labels.data() + worker * kRowsTogether;
-                       gather_labels(targets.labels(), rows, block_labels);
-                       arguments.labels = block_labels;
-                     } else {
-                       const Matrix<T> y =
-                           rows_of(kernels, targets.values(), rows,
-                                   values.data() + worker * block_values, ld_values);
-                       arguments.y = y.data;
-                       arguments.ld_y = y.ld;
-                     }
-                     arguments.losses = losses.data() + (rows.first - first);
-                     kernels.loss[static_cast<int>(loss)](arguments);
-                     if (targets.are_labels()) {
-                       judge_labels(arguments.labels, rows.count, units, arguments.losses);
-                     }
+                     const LossRoom<T> room = {values.data() + worker * block_values, ld_values,
+                                               labels.data() + worker * kRowsTogether,
+                                               losses.data() + (rows.first - first)};
+                     const auto arguments =
+                         loss_arguments(kernels, examples.targets, rows, units, f, room);
+                     compute_losses(kernels, loss, arguments, arguments.labels);
                      for (std::size_t i = 0; outputs != nullptr && i < rows.count; ++i) {
                        std::copy_n(f.data + i * f.ld, units, outputs + rows[i] * units);
                      }

@@ -170,7 +170,10 @@ std::optional<GroupedNoise> grouped_noise(const NetworkSpec& spec, const Paramet
     };
     if (for_each_block(engine, worker, pace, all, theta, add_block)) gradients.multiply(worker);
   });
-  if (ended) return std::nullopt;
+  if (ended) {
+    poll.throw_failure();
+    return std::nullopt;
+  }
   gradients.add_to(noise.groups);
   return noise;
 }

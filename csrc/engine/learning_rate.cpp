@@ -8,6 +8,7 @@
 
 #include "core/checks.hpp"
 #include "kernels/dispatch.hpp"
+#include "kernels/power.hpp"
 
 namespace descend {
 
@@ -15,21 +16,13 @@ namespace {
 
 using core::invalid;
 using kernels::Function;
+using kernels::power;
 
 constexpr const char* kFunctionKind = "function";
 
 double evaluated(Function function, double x) {
   double value = 0.0;
   kernels::kernel_table().float64.evaluate[static_cast<int>(function)](1, &x, &value);
-  return value;
-}
-
-/// base^n by repeated squaring.
-double power(double base, std::uint64_t n) {
-  double value = 1.0;
-  for (; n > 0; n >>= 1, base *= base) {
-    if (n & 1) value *= base;
-  }
   return value;
 }
 

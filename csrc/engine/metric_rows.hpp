@@ -70,7 +70,7 @@ void for_each_row(const Measured& measured, const Visit& visit) {
   for (std::size_t first = 0; first < measured.rows.count; first += block) {
     if (interrupt != nullptr && interrupt->due(core::InterruptPoll::Clock::now()) &&
         interrupt->ask()) {
-      throw core::Interrupted();
+      interrupt->end();
     }
     const Rows rows = measured.rows.part(first, std::min(first + block, measured.rows.count));
     gather(measured.outputs, rows, f);

@@ -8,6 +8,7 @@
 #include "engine/data_checks.hpp"
 #include "engine/examples.hpp"
 #include "engine/layout.hpp"
+#include "engine/loss_rows.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace descend::ops {
@@ -164,33 +165,19 @@ double loss_and_slope(Loss loss, const ConstMatrixView& outputs, const Targets& 
   for (std::size_t i = 0; i < rows.count; ++i) {
     scale.data()[i] = static_cast<T>((weights == nullptr ? 1.0 : weights[i]) / total);
   }
-  kernels::LossArguments<T> arguments{};
-  arguments.rows = rows.count;
-  arguments.outputs = outputs.columns();
-  arguments.f = static_cast<const T*>(outputs.data());
-  arguments.ld_f = outputs.row_stride();
   AlignedBuffer<std::int32_t> labels(targets.are_labels() ? rows.count : 0);
   const std::size_t ld_values = engine::row_distance<T>(outputs.columns());
   const bool gathers =
       !targets.are_labels() && !engine::readable_in_place<T>(targets.values(), rows);
   AlignedBuffer<T> values(gathers ? rows.count * ld_values : 0);
-  if (targets.are_labels()) {
-    engine::gather_labels(targets.labels(), rows, labels.data());
-    arguments.labels = labels.data();
-  } else {
-    const engine::Matrix<T> y =
-        engine::rows_of(kernels, targets.values(), rows, values.data(), ld_values);
-    arguments.y = y.data;
-    arguments.ld_y = y.ld;
-  }
+  kernels::LossArguments<T> arguments =
+      engine::loss_arguments<T>(kernels, targets, rows, outputs.columns(),
+                                {static_cast<const T*>(outputs.data()), outputs.row_stride()},
+                                {values.data(), ld_values, labels.data(), losses.data()});
   arguments.scale = scale.data();
   arguments.d_outputs = static_cast<T*>(d_outputs.data());
   arguments.ld_d = d_outputs.row_stride();
-  arguments.losses = losses.data();
-  kernels.loss[static_cast<int>(loss)](arguments);
-  if (targets.are_labels()) {
-    engine::judge_labels(labels.data(), rows.count, arguments.outputs, losses.data());
-  }
+  engine::compute_losses(kernels, loss, arguments, arguments.labels);
   return kernels.weighted_sum(rows.count, losses.data(), weights) / total;
 }
 

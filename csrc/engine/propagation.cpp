@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/loss_rows.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace descend::engine {
@@ -179,30 +180,28 @@ void Propagation<T>::drop_outputs(std::size_t l, const core::Share& share, const
                     layer.dropped.data() + offset);
 }
 
-// The targets of `rows`, class indices as one-hot rows, drawn towards what says nothing: e / K of
+// Draws the targets, class indices as one-hot rows, towards what says nothing, into `y`: e / K of
 // each of K classes, or 1/2 of a sigmoid.
 template <class T>
-void Propagation<T>::smooth_targets(const Minibatch& batch, const Rows& rows,
-                                    const std::int32_t* labels, T* y) {
-  const std::size_t outputs = layout_.layers.back().units;
-  const double e = batch.label_smoothing;
+void Propagation<T>::smooth_targets(double e, T* y, kernels::LossArguments<T>& arguments) const {
+  const std::size_t outputs = arguments.outputs;
   const double choices =
       target_kind(loss_) == TargetKind::labels ? static_cast<double>(outputs) : 2.0;
   const T kept = static_cast<T>(1.0 - e), rest = static_cast<T>(e / choices);
-  if (labels == nullptr) {
-    const core::KeepSubnormals keep;
-    const ConstMatrixView& values = batch.examples.targets.values();
-    kernels_.gather_rows({rows.count, outputs, values.data(), values.element_type(),
-                          values.row_stride(), rows.order, rows.first, y, ld_y_});
-  }
-  for (std::size_t i = 0; i < rows.count; ++i) {
+  for (std::size_t i = 0; i < arguments.rows; ++i) {
     T* const row = y + i * ld_y_;
-    if (labels != nullptr) {
+    if (arguments.labels != nullptr) {
+      const std::int32_t label = arguments.labels[i];
       std::fill_n(row, outputs, T{0});
-      if (is_class(labels[i], outputs)) row[labels[i]] = T{1};
+      if (is_class(label, outputs)) row[label] = T{1};
+    } else if (arguments.y != y) {
+      std::copy_n(arguments.y + i * arguments.ld_y, outputs, row);
     }
     for (std::size_t j = 0; j < outputs; ++j) row[j] = kept * row[j] + rest;
   }
+  arguments.labels = nullptr;
+  arguments.y = y;
+  arguments.ld_y = ld_y_;
 }
 
 // Writes the outputs f of `rows` where the minibatch asks for them.
@@ -221,29 +220,14 @@ template <class T>
 void Propagation<T>::loss(const core::Share& share, const Minibatch& batch) {
   const Rows rows = batch.rows.part(share.begin, share.end);
   const Layer& output = layers_.back();
-  kernels::LossArguments<T> arguments{};
-  arguments.rows = rows.count;
-  arguments.outputs = layout_.layers.back().units;
-  arguments.f = output.a.data() + share.begin * output.ld;
-  arguments.ld_f = output.ld;
-  const Targets& targets = batch.examples.targets;
-  if (targets.are_labels()) {
-    gather_labels(targets.labels(), rows, labels_.data() + share.begin);
-    arguments.labels = labels_.data() + share.begin;
-  }
-  if (batch.label_smoothing > 0.0) {
-    T* const y = y_.data() + share.begin * ld_y_;
-    smooth_targets(batch, rows, arguments.labels, y);
-    arguments.labels = nullptr;
-    arguments.y = y;
-    arguments.ld_y = ld_y_;
-  } else if (!targets.are_labels()) {
-    const Matrix<T> y =
-        rows_of(kernels_, targets.values(), rows, y_.data() + share.begin * ld_y_, ld_y_);
-    arguments.y = y.data;
-    arguments.ld_y = y.ld;
-  }
-  if (batch.outputs != nullptr) give_outputs(rows, {arguments.f, arguments.ld_f}, batch);
+  const Matrix<T> f = {output.a.data() + share.begin * output.ld, output.ld};
+  const LossRoom<T> room = {y_.data() + share.begin * ld_y_, ld_y_, labels_.data() + share.begin,
+                            losses_.data() + share.begin};
+  kernels::LossArguments<T> arguments =
+      loss_arguments(kernels_, batch.examples.targets, rows, layout_.layers.back().units, f, room);
+  const std::int32_t* const labels = arguments.labels;
+  if (batch.label_smoothing > 0.0) smooth_targets(batch.label_smoothing, room.y, arguments);
+  if (batch.outputs != nullptr) give_outputs(rows, f, batch);
   const double* weights = batch.examples.weights;
   T* const scale = scale_.data() + share.begin;
   for (std::size_t i = 0; i < rows.count; ++i) {
@@ -254,11 +238,7 @@ void Propagation<T>::loss(const core::Share& share, const Minibatch& batch) {
   arguments.d_outputs = layers_.back().d_z.data() + share.begin * output.ld;
   arguments.ld_d = output.ld;
   arguments.padded = true;
-  arguments.losses = losses_.data() + share.begin;
-  kernels_.loss[static_cast<int>(loss_)](arguments);
-  if (targets.are_labels()) {
-    judge_labels(labels_.data() + share.begin, rows.count, arguments.outputs, arguments.losses);
-  }
+  compute_losses(kernels_, loss_, arguments, labels);
   const std::size_t last = layers_.size() - 1;
   if (const T* source = slope_source(last, share.begin)) {
     kernels_.activation_backward[static_cast<int>(spec_.layers[last].activation)](

@@ -97,7 +97,7 @@ class Propagation {
                const T* theta);
   void drop_outputs(std::size_t l, const core::Share& share, const Minibatch& batch);
   void loss(const core::Share& share, const Minibatch& batch);
-  void smooth_targets(const Minibatch& batch, const Rows& rows, const std::int32_t* labels, T* y);
+  void smooth_targets(double smoothing, T* y, kernels::LossArguments<T>& arguments) const;
   void give_outputs(const Rows& rows, const Matrix<T>& f, const Minibatch& batch) const;
   void backward(std::size_t l, const core::Worker& worker, const Part& part, const T* theta);
   const T* slope_source(std::size_t l, std::size_t row_begin) const;

@@ -12,19 +12,11 @@
 #include "descend/optimizer.hpp"
 #include "kernels/kernel_table.hpp"
 #include "kernels/math.hpp"
+#include "kernels/power.hpp"
 
 namespace descend::kernels::DESCEND_ISA_NAMESPACE {
 namespace {
 namespace update_rules {
-
-/// base^n by repeated squaring: the C library's pow may differ from machine to machine.
-inline double power(double base, std::uint64_t n) {
-  double value = 1.0;
-  for (; n > 0; n >>= 1, base *= base) {
-    if (n & 1) value *= base;
-  }
-  return value;
-}
 
 template <class T>
 DESCEND_INLINE Vec<T> rounded(double x) {

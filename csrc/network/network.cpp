@@ -85,7 +85,10 @@ double gradient_over_rows(const State& state, const engine::Examples& examples, 
     tuner.record(static_cast<double>(stretch.count) / static_cast<double>(block_rows),
                  seconds.count());
   }
-  if (ended) return std::numeric_limits<double>::quiet_NaN();
+  if (ended) {
+    poll.throw_failure();
+    return std::numeric_limits<double>::quiet_NaN();
+  }
   engine::to_canonical(state.layout, gradient.data(), canonical);
   return sum / total;
 }

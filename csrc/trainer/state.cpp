@@ -116,7 +116,7 @@ void State::reserve(std::size_t batch_rows, const CheckedExamples& examples) {
                                                            block_rows, workers);
       if (options_.track_gradient_noise) {
         memory.noise = std::make_unique<engine::StepNoise<T>>(network_->layout, block_rows);
-        memory.engine->measure_row_norms();
+        engine->measure_row_norms();
       }
       memory.engine = std::move(engine);
       memory.engine_workers = workers;
@@ -214,6 +214,7 @@ StretchEnd State::run(const char* where, EpochPlan plan, EpochProgress& progress
                         plan, optimizer_, progress);
   });
   steps_ += progress.steps - steps_before;
+  plan.interrupt->throw_failure();
   check_end(where, end, steps_, epoch, network_->spec.dtype);
   return end;
 }
@@ -229,13 +230,15 @@ std::optional<double> State::mean_loss(const CheckedExamples& examples, Outputs*
     lock.lock();
     return !interrupted;
   };
-  return network::with_type(network_->spec.dtype, [&](auto zero) {
+  const std::optional<double> loss = network::with_type(network_->spec.dtype, [&](auto zero) {
     using T = decltype(zero);
     return engine::mean_loss<T>(network_->spec, network_->layout,
                                 std::as_const(*network_).theta<T>(), examples.view(), loss_,
                                 outputs == nullptr ? nullptr : static_cast<T*>(outputs->data()),
                                 options_.threads, goes_on);
   });
+  interrupt.throw_failure();
+  return loss;
 }
 
 EpochPlan State::plan(const CheckedExamples& examples, const std::vector<std::size_t>* order,

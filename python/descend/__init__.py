@@ -37,6 +37,7 @@ from descend.callbacks import (
     CSVLogger,
     EarlyStopping,
     LambdaCallback,
+    ReduceLROnPlateau,
     TensorBoard,
 )
 from descend.history import History
@@ -75,6 +76,7 @@ __all__ = [
     "NoiseEstimate",
     "OptimizerState",
     "RMSProp",
+    "ReduceLROnPlateau",
     "StepReport",
     "Stop",
     "TensorBoard",

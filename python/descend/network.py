@@ -34,6 +34,11 @@ class Network(_core.Network):
     parameters : sequence of (weights, bias), optional
         As ``parameters()`` gives them; drawn as ``init`` says by default.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If a layer or setting is not possible, or ``parameters`` are not those of these layers.
+
     Examples
     --------
     >>> net = Network(4, [Dense(16, "relu"), Dropout(0.1), Dense(3)], seed=0)
@@ -76,6 +81,15 @@ class Network(_core.Network):
             As for `Network`.
         dropout : float
             Rate of a `Dropout` behind each hidden layer; 0 for none.
+
+        Returns
+        -------
+        Network
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for `Network`, and where ``sizes`` are fewer than two.
         """
         sizes = listed("Network.mlp", "sizes", "an iterable of whole numbers", sizes)
         if len(sizes) < 2:

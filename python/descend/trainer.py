@@ -11,13 +11,10 @@ from numbers import Integral
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import numpy as np
-
 from descend import _core, html
 from descend.batches import Batches, batches_of
 from descend.callbacks.calls import Calls
 from descend.history import History
-from descend.iterables import listed
 from descend.network import Network
 from descend.progress import EpochReport, Progress, watching
 from descend.stop import Stop
@@ -107,6 +104,11 @@ class Trainer(_core.Trainer):
         What the steps run on, which changes no bit of what they give. On a GPU a call copies its
         data there once; the network has the new parameters when the call ends, and when a callback
         looks. ``docs/cuda.md`` says what it takes.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a setting is not possible, or not with this network, loss or build.
     """
 
     _calls: Calls | None = None  # of the run at work
@@ -214,39 +216,6 @@ class Trainer(_core.Trainer):
         network = Network.__new__(Network)
         _core.Network.__init__(network, self._averaged_network())
         return network
-
-    def set_averaged_parameters(self, parameters: Sequence[tuple[ArrayLike, ArrayLike]]) -> None:
-        """Go on averaging from other parameters, such as those of another trainer's average.
-
-        Parameters
-        ----------
-        parameters : list of (weights, bias)
-            Of each layer, as ``Network.parameters`` gives them.
-
-        Raises
-        ------
-        ValueError
-            If they are not those of such a network, or not finite, or no average is kept.
-        RuntimeError
-            Within a run of ``fit``.
-        """
-        where = "Trainer.set_averaged_parameters"
-        layers = self._network.parameters()
-        shapes = [(w.shape, b.shape) for w, b in layers]
-        pairs = listed(where, "parameters", "a list of pairs (weights, bias)", parameters)
-        if not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
-            raise ValueError(f"{where}: parameters must be pairs (weights, bias).")
-        given = [(np.asarray(w), np.asarray(b)) for w, b in pairs]
-        if [(w.shape, b.shape) for w, b in given] != shapes:
-            raise ValueError(
-                f"{where}: got parameters of shapes {[(w.shape, b.shape) for w, b in given]}, "
-                f"but the network's are {shapes}."
-            )
-        dtype = self._network.dtype
-        flat = np.concatenate([part.ravel() for pair in given for part in pair])
-        with np.errstate(over="ignore"):  # the core refuses what is not finite then
-            flat = flat.astype(dtype, copy=False)
-        self._set_averaged_parameters(flat)
 
     @property
     def unfinished_run(self) -> History | None:

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <stdexcept>
 #include <vector>
 
@@ -41,6 +42,50 @@ void test_a_run_interrupted_in_its_checks_changes_nothing() {
   CHECK(trainer.epoch() == 0);
   CHECK(trainer.steps() == 0);
   CHECK(parameters_of(network) == before);
+}
+
+void test_what_a_question_throws_is_the_calls_own() {
+  // Rows that overlap: long to work on, and small.
+  constexpr std::size_t kColumns = 4000;
+  const std::vector<float> x(20'000 + kColumns, 0.01F);
+  const std::vector<std::uint8_t> labels(20'000);
+  const ds::ConstMatrixView inputs(x.data(), labels.size(), kColumns, 1);
+  const ds::LabelView targets(labels.data(), labels.size());
+  ds::NetworkSpec spec;
+  spec.inputs = kColumns;
+  spec.layers = {{96}, {2}};
+  const ds::Network network(spec, 1);
+  for (const int threads : {1, 2}) {
+    ds::TrainerOptions options;
+    options.threads = threads;
+    ds::Trainer trainer = small_trainer(network, options);
+    const std::function<bool()> question = []() -> bool { throw std::logic_error("no more"); };
+    const auto thrown = [&](const auto& call) {
+      CHECK_THROWS(call(), std::logic_error, "no more");
+    };
+    ds::FitOptions fit;
+    fit.interrupted = question;
+    thrown([&] { trainer.fit(inputs, targets, fit); });
+    thrown([&] { trainer.evaluate(inputs, targets, {}, {}, question); });
+    std::vector<float> outputs(labels.size() * 2), gradient(network.parameter_count());
+    thrown([&] { network.predict(inputs, {outputs.data(), labels.size(), 2}, threads, question); });
+    thrown([&] {
+      network.loss_and_gradient(inputs, targets, ds::Loss::softmax_cross_entropy,
+                                {gradient.data(), gradient.size()}, {}, threads, question);
+    });
+    ds::GradientNoiseOptions noise;
+    noise.threads = threads;
+    noise.interrupted = question;
+    thrown([&] {
+      ds::gradient_noise(network, inputs, targets, ds::Loss::softmax_cross_entropy, noise);
+    });
+    // In its steps, without a check.
+    const std::size_t epochs = trainer.epoch();
+    thrown(
+        [&] { trainer.run_epoch(inputs, targets, nullptr, {}, question, ds::InputCheck::none); });
+    CHECK(trainer.epoch() == epochs + 1);
+    trainer.run_epoch(inputs.rows(0, 64), targets.rows(0, 64));  // it is not at work
+  }
 }
 
 void test_the_caller_can_end_a_run() {
@@ -171,6 +216,7 @@ void test_a_step_wise_callback_and_max_steps_may_meet() {
 
 int main() {
   test_a_run_interrupted_in_its_checks_changes_nothing();
+  test_what_a_question_throws_is_the_calls_own();
   test_the_caller_can_end_a_run();
   test_a_step_wise_callback_is_called_between_steps_and_changes_no_bit();
   test_a_learning_rate_set_in_a_callback_holds_from_the_next_step();

@@ -1,10 +1,16 @@
 // Sparse rows from C++: the results of the dense matrix, part of the rows, and what is refused.
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <stdexcept>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "check.hpp"
+#include "core/interrupt_poll.hpp"
 #include "descend/descend.hpp"
+#include "network/state.hpp"
 
 namespace ds = descend;
 
@@ -88,11 +94,34 @@ void test_places_that_are_none_are_refused() {
   CHECK_THROWS(outputs_of(small), std::invalid_argument, "are int16, expected int32 or int64");
 }
 
+// The caller is asked behind the first check, and may do anything there.
+void test_places_that_change_behind_their_check_are_not_followed() {
+  constexpr std::int64_t kFar = std::int64_t{1} << 40;
+  for (const auto& [first, last] : {std::pair{std::int64_t{0}, kFar}, std::pair{kFar, kFar},
+                                    std::pair{-kFar, std::int64_t{5}}}) {
+    Rows rows;
+    const std::vector<float> values(rows.values.begin(), rows.values.end());
+    const ds::ConstCsrView view(values.data(), rows.indices.data(), rows.indptr.data(), 5, 4, 6);
+    bool has_changed = false;
+    const std::function<bool()> change = [&, first = first, last = last] {
+      rows.indptr.front() = first;
+      rows.indptr.back() = last;
+      has_changed = true;
+      return false;
+    };
+    ds::core::InterruptPoll poll(change);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // until it is due
+    ds::network::check_inputs("test", network().spec(), view, {0, &poll});
+    CHECK(has_changed);
+  }
+}
+
 }  // namespace
 
 int main() {
   test_results_are_those_of_the_dense_rows();
   test_a_view_says_what_it_is();
   test_places_that_are_none_are_refused();
+  test_places_that_change_behind_their_check_are_not_followed();
   return check_result();
 }

@@ -2,7 +2,9 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <locale>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "check.hpp"
@@ -199,6 +201,23 @@ void test_a_network_can_be_made_with_its_parameters() {
                "12 elements");
 }
 
+void test_errors_have_plain_numbers_in_any_locale() {
+  struct Grouped : std::numpunct<char> {
+    char do_thousands_sep() const override { return '.'; }
+    std::string do_grouping() const override { return "\3"; }
+  };
+  const std::locale before =
+      std::locale::global(std::locale(std::locale::classic(), new Grouped));  // which owns it
+  ds::NetworkSpec spec;
+  spec.inputs = 70000;
+  spec.layers = {{1}};
+  const std::vector<float> x(60000);
+  float f = 0.0F;
+  CHECK_THROWS(ds::Network(spec).predict({x.data(), 1, x.size()}, {&f, 1, 1}),
+               std::invalid_argument, "(1, 60000), but the network expects 70000 inputs");
+  std::locale::global(before);
+}
+
 void test_unknown_names_list_the_known_ones() {
   CHECK_THROWS(ds::parse_activation("reluu"), std::invalid_argument, "leaky_relu");
   CHECK_THROWS(ds::parse_loss("mse"), std::invalid_argument, "squared_error");
@@ -241,6 +260,7 @@ int main() {
   test_bad_arguments_throw_and_change_nothing();
   test_an_empty_or_oversized_network_cannot_be_made();
   test_a_network_can_be_made_with_its_parameters();
+  test_errors_have_plain_numbers_in_any_locale();
   test_unknown_names_list_the_known_ones();
   test_long_calls_can_be_interrupted();
   return check_result();

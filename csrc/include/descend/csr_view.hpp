@@ -16,7 +16,9 @@ namespace descend {
 /// made dense when they are gathered.
 ///
 /// What takes the view checks that `indptr` never decreases and stays within the places stored, and
-/// that each index is a column: it throws std::invalid_argument otherwise.
+/// that each index is a column: it throws std::invalid_argument otherwise. What is changed later,
+/// while a call is at work, is used as it then stands; elements whose index has become no column,
+/// or that lie behind the places stored, count as 0.
 class ConstCsrView {
  public:
   ConstCsrView() = default;

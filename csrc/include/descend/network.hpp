@@ -92,7 +92,8 @@ class Network {
   /// (rows, outputs()) of the network's dtype. Inputs of any element type are converted, and sparse
   /// ones made dense, a few rows at a time. Dropout is off. `threads` 0 lets the work decide.
   /// `interrupted` is asked every few milliseconds from the calling thread and may read the
-  /// network, not change it; where it says true, predict gives up and returns false.
+  /// network, not change it; where it says true, predict gives up and returns false. An exception
+  /// of it is predict's own.
   bool predict(InputView inputs, MatrixView outputs, int threads = 0,
                const std::function<bool()>& interrupted = {}) const;
 

@@ -142,7 +142,8 @@ struct FitOptions {
   std::function<bool(const StepReport&)> on_step{};
   std::size_t every_n_steps = 1;  ///< >= 1
   /// Asked every few milliseconds from the calling thread, which may then use the network; true
-  /// ends the run as interrupted.
+  /// ends the run as interrupted. An exception of it ends the run and is fit's own, here and in
+  /// every other call that asks.
   std::function<bool()> interrupted{};
 };
 

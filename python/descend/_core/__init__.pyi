@@ -1043,8 +1043,6 @@ class Trainer:
         ...
     def _save(self, path: typing.Any, extra_text: str | None = None, extra_arrays: collections.abc.Mapping[str, numpy.ndarray] = {}) -> None:
         ...
-    def _set_averaged_parameters(self, parameters: typing.Any) -> None:
-        ...
     def discard_run(self) -> None:
         """
         Give up the unfinished run of a loaded trainer.
@@ -1108,6 +1106,22 @@ class Trainer:
             applied: parameters, optimizer state and ``steps`` are those of the step before.
         RuntimeError
             If the learning rate's callable raises; as for ``fit``.
+        """
+    def set_averaged_parameters(self, parameters: typing.Any) -> None:
+        """
+        Go on averaging from other parameters, such as those of another trainer's average.
+        
+        Parameters
+        ----------
+        parameters : sequence of (weights, bias)
+            Of each layer, as ``Network.parameters`` gives them: real, finite arrays of the same shapes.
+        
+        Raises
+        ------
+        ValueError, TypeError
+            If they are not those of such a network, or not finite, or no average is kept.
+        RuntimeError
+            Within a run of ``fit``.
         """
     def step(self, X: typing.Any, y: typing.Any, sample_weight: typing.Any = None) -> float:
         """

@@ -4,6 +4,7 @@ from descend.callbacks.callback import Callback, LambdaCallback
 from descend.callbacks.checkpoint import Checkpoint
 from descend.callbacks.csv_logger import CSVLogger
 from descend.callbacks.early_stopping import EarlyStopping
+from descend.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
 from descend.callbacks.tensorboard import TensorBoard
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "Checkpoint",
     "EarlyStopping",
     "LambdaCallback",
+    "ReduceLROnPlateau",
     "TensorBoard",
 ]

@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from descend.callbacks.callback import Callback
+from descend.callbacks.values import values_of
 
 if TYPE_CHECKING:
     from descend.progress import EpochReport
@@ -79,12 +80,7 @@ class CSVLogger(Callback):
 
 
 def _row(report: EpochReport) -> dict[str, Any]:
-    row: dict[str, Any] = {"epoch": report.epoch, "loss": report.loss}
-    row.update(getattr(report, "metrics", {}))
-    if report.validation_loss is not None:
-        row["validation_loss"] = report.validation_loss
-    for name, value in getattr(report, "validation_metrics", {}).items():
-        row[f"validation_{name}"] = value
+    row: dict[str, Any] = {"epoch": report.epoch, **values_of(report)}
     for name in ("learning_rate", "rows", "steps", "seconds"):
         row[name] = getattr(report, name)
     return row

@@ -6,13 +6,12 @@ import math
 from typing import TYPE_CHECKING
 
 from descend import _core
+from descend.callbacks.values import VALIDATION, values_of
 
 if TYPE_CHECKING:
     from descend.progress import EpochReport
 
 __all__ = ["Monitor"]
-
-_VALIDATION = "validation_"
 
 
 class Monitor:
@@ -27,7 +26,7 @@ class Monitor:
             raise TypeError(f"{owner}: monitor must be a name, got {name!r}.")
         if mode not in ("auto", "min", "max"):
             raise ValueError(f"{owner}: mode must be 'auto', 'min' or 'max', got {mode!r}.")
-        if not min_delta >= 0 or math.isinf(min_delta):
+        if not 0 <= min_delta < math.inf:
             raise ValueError(
                 f"{owner}: min_delta must be a finite number of at least 0, got {min_delta!r}."
             )
@@ -46,11 +45,7 @@ class Monitor:
         return better
 
     def _value(self, report: EpochReport) -> float:
-        values: dict[str, float] = {"loss": report.loss, **getattr(report, "metrics", {})}
-        if report.validation_loss is not None:
-            values["validation_loss"] = report.validation_loss
-        for name, value in getattr(report, "validation_metrics", {}).items():
-            values[_VALIDATION + name] = value
+        values = values_of(report)
         if self._name not in values:
             raise ValueError(
                 f"{self._owner}: there is no {self._name!r} to monitor; there are "
@@ -63,7 +58,7 @@ class Monitor:
 def _sign_of(owner: str, name: str) -> float:
     if name.endswith(("loss", "error")):
         return 1.0
-    known = name.removeprefix(_VALIDATION)
+    known = name.removeprefix(VALIDATION)
     if known in _core.metrics() or (known.startswith("top_") and known.endswith("_accuracy")):
         return -1.0
     raise ValueError(

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from descend.callbacks.callback import Callback, count_or_none
+from descend.callbacks.values import values_of
 
 if TYPE_CHECKING:
     from descend.progress import EpochReport, StepReport
@@ -52,11 +53,7 @@ class TensorBoard(Callback):
         self._writer.add_scalar("step/learning_rate", report.learning_rate, report.step)
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        values = {"loss": report.loss, **getattr(report, "metrics", {})}
-        if report.validation_loss is not None:
-            values["validation_loss"] = report.validation_loss
-        for name, value in getattr(report, "validation_metrics", {}).items():
-            values[f"validation_{name}"] = value
+        values = values_of(report)
         values["learning_rate"] = report.learning_rate
         values["epoch"] = report.epoch
         for name, value in values.items():
