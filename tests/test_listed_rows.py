@@ -13,10 +13,11 @@ from sparse_rows import Csr, csr, everything
 from strategies import DTYPES, SEEDS, Architecture, batch_sizes, losses, problem
 from tolerances import same_bits
 
-# Up to a tenth of a row's columns is walked, from 128 columns and 16 units on.
-COLUMNS = st.sampled_from([100, 127, 128, 130, 192, 500])
-UNITS = st.sampled_from([3, 15, 16, 17, 48, 64, 65, 100])
-DENSITIES = [0.0, 0.0, 0.01, 0.05]
+# Up to a fifth of a row's columns is walked, from 64 columns on, or of few units and 256 columns a
+# twentieth.
+COLUMNS = st.sampled_from([50, 63, 64, 65, 128, 192, 255, 256, 500])
+UNITS = st.sampled_from([1, 3, 15, 16, 17, 48, 64, 65, 100])
+DENSITIES = [0.0, 0.0, 0.01, 0.04, 0.12]
 KINDS = st.sampled_from(["bool", "uint8", "int64", "float16", "float32", "float64"])
 INDICES = st.sampled_from(["int32", "int64"])
 
@@ -106,6 +107,18 @@ def test_rows_of_any_length_are_walked_whole(dtype, stored):
     options = {"batch_size": 4, "threads": 2}
     expected = everything(case, X.toarray(), options, [3, 1, 8])
     assert same_bits(everything(case, X, options, [3, 1, 8]), expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("threads", [2, 4])
+def test_workers_that_share_out_columns_walk_the_rows_of_all(dtype, threads):
+    X = csr(150, 1500, 0.02, kind=dtype)
+    X.data[np.abs(X.data) > 10] = 1
+    layers = Layer(256, "tanh", 0.0), Layer(3, "identity", 0.0)
+    case = problem(Architecture(1500, layers, dtype), "softmax_cross_entropy", 150)
+    options = {"batch_size": 150, "threads": threads}
+    expected = everything(case, X.toarray(), {**options, "threads": 1}, range(150))
+    assert same_bits(everything(case, X, options, range(150)), expected)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
