@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
 import descend as ds
 from command_line import iris_rows, write_csv
 from descend.cli import figures
+from descend.cli.words import labels, one_line
 
 VOID = {"meta", "img", "link", "br", "input"}
 
@@ -178,6 +181,40 @@ def test_several_targets_have_figures_and_a_panel_each(descend, monkeypatch):
             f"{mean_squared_error(true, predicted) ** 0.5:.4g}",
             f"{r2_score(true, predicted):.4g}",
         ]
+
+
+LONG = "customer_of_the_"
+
+
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8"), max_size=6)
+        | st.builds("".join, st.lists(st.sampled_from([LONG, "a", "b", "\n", "\t"]), max_size=6)),
+        unique=True,
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_different_names_have_different_labels_of_one_short_line(names):
+    found = labels(names)
+    assert len(set(found)) == len(names) == len(found)
+    for name, label in zip(names, found, strict=True):
+        assert len(label) <= 16
+        assert label.isprintable()
+        if max(map(len, names)) <= 16 and len(set(map(one_line, names))) == len(names):
+            assert label == one_line(name)
+
+
+def test_a_class_is_told_from_another_that_begins_alike(descend, monkeypatch):
+    drawn = []
+    draw = figures._confusion_matrix
+    monkeypatch.setattr(figures, "_confusion_matrix", lambda e: drawn.append(draw(e)) or drawn[0])
+    classes = [f"{LONG}north", f"{LONG}south"]
+    write_csv("data.csv", ["x", "y"], [[row % 2, classes[row % 2]] for row in range(40)])
+    trained(descend, "data.csv", "--target", "y", "--report", "report/")
+    for axis in (drawn[0].axes[0].xaxis, drawn[0].axes[0].yaxis):
+        shown = [label.get_text() for label in axis.get_ticklabels()]
+        assert shown == ["customer…e_north", "customer…e_south"]
 
 
 def test_without_matplotlib_the_report_has_no_figures(descend, monkeypatch):

@@ -183,3 +183,16 @@ def test_a_gradient_is_clipped(kind, name):
     assert_close(size, 1e-3, 1e-9)
     with pytest.raises(ValueError, match=name):
         quick(kind, **{name: 0.0}).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["alpha", "class_weight", "epsilon", "hidden_layer_sizes", "learning_rate_init", "tol"],
+)
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+def test_a_number_beyond_float64_is_an_error_that_names_its_parameter(solver, name):
+    number = 10**400
+    value = {"class_weight": {0: number}, "hidden_layer_sizes": (4, number)}.get(name, number)
+    model = quick(MLPClassifier, solver=solver, **{name: value})
+    with pytest.raises(ValueError, match=rf"'{name}' parameter .* range of float64.* 1329 bits"):
+        model.fit(X, y)

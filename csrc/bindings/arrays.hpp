@@ -1,4 +1,4 @@
-// Python values to the core's views and numbers, in one place.
+// Arrays of Python to the core's views.
 // Matrices of any real type with adjacent elements in each row are used where they stand, and so
 // are adjacent class indices. Columns apart, other orders of bytes, unaligned elements and long
 // double are copied once; what holds columns, such as a data frame, is read by descend.tables.
@@ -11,8 +11,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
-#include <optional>
-#include <string>
 #include <vector>
 
 #include "descend/loss.hpp"
@@ -26,9 +24,6 @@ struct Held {
   pybind11::object owner;
   View view;
 };
-
-/// The name of its type.
-std::string type_name(pybind11::handle value);
 
 /// Whether it is a sparse matrix as scipy.sparse has them: it is or can become CSR.
 bool is_sparse(pybind11::handle value);
@@ -56,50 +51,11 @@ Held<ConstVectorView> weights_argument(const char* where, pybind11::handle value
 /// Row indices in visiting order, copied.
 std::vector<std::size_t> order_argument(const char* where, pybind11::handle value);
 
-/// A whole number in [lowest, highest].
-std::uint64_t integer_argument(const char* where, const char* what, pybind11::handle value,
-                               std::uint64_t lowest, std::uint64_t highest);
-
-/// As integer_argument; None is empty.
-std::optional<std::size_t> optional_count(const char* where, const char* what,
-                                          pybind11::handle value);
-
-/// threads: None is 0, which lets the work decide.
-int threads_argument(const char* where, pybind11::handle value);
-
-/// A str, one of the names that `what` has.
-std::string name_argument(const char* where, const char* what, pybind11::handle value);
-
-/// What os.fspath makes of a path, in the file system's encoding.
-std::string path_argument(pybind11::handle path);
-
-/// True or False.
-bool flag_argument(const char* where, const char* what, pybind11::handle value);
-
-/// A real number.
-double number_argument(const char* where, const char* what, pybind11::handle value);
-
-/// As number_argument; None is empty.
-std::optional<double> optional_number(const char* where, const char* what, pybind11::handle value);
-
 /// float64 where one of the arrays is of float64 or wider, else float32. Sequences count as NumPy
 /// reads them.
 DType working_dtype(std::initializer_list<pybind11::handle> values);
 
-/// "float32" or "float64", or NumPy's type of that name.
-DType dtype_argument(const char* where, pybind11::handle value);
-
 /// An uninitialised C-ordered array.
 pybind11::array new_array(DType dtype, std::vector<pybind11::ssize_t> shape);
-
-/// What `function` gives; "where: " goes before the message of an invalid_argument.
-template <class Function>
-auto prefixed(const char* where, const Function& function) {
-  try {
-    return function();
-  } catch (const std::invalid_argument& error) {
-    throw std::invalid_argument(std::string(where) + ": " + error.what());
-  }
-}
 
 }  // namespace descend::bindings

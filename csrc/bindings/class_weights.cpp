@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 
+#include "bindings/arguments.hpp"
 #include "bindings/arrays.hpp"
 #include "core/checks.hpp"
 #include "trainer/loss_options.hpp"

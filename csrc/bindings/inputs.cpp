@@ -3,6 +3,7 @@
 #include <limits>
 #include <string>
 
+#include "bindings/arguments.hpp"
 #include "core/checks.hpp"
 
 namespace py = pybind11;

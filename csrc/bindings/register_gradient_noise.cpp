@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "bindings/arguments.hpp"
 #include "bindings/arrays.hpp"
 #include "bindings/class_weights.hpp"
 #include "bindings/initialised.hpp"

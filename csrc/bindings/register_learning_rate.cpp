@@ -2,7 +2,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include "bindings/arrays.hpp"
+#include "bindings/arguments.hpp"
 #include "bindings/gil.hpp"
 #include "bindings/initialised.hpp"
 #include "bindings/learning_rates.hpp"

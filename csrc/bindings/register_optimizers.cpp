@@ -6,7 +6,7 @@
 #include <set>
 #include <stdexcept>
 
-#include "bindings/arrays.hpp"
+#include "bindings/arguments.hpp"
 #include "bindings/gil.hpp"
 #include "bindings/initialised.hpp"
 #include "bindings/learning_rates.hpp"

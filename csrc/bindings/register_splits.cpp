@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "bindings/arguments.hpp"
 #include "bindings/arrays.hpp"
 #include "bindings/register.hpp"
 #include "descend/split.hpp"

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "bindings/arrays.hpp"
+#include "bindings/arguments.hpp"
 #include "bindings/bound_trainer.hpp"
 #include "bindings/class_weights.hpp"
 #include "bindings/gil.hpp"

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "bindings/arguments.hpp"
 #include "bindings/arrays.hpp"
 #include "bindings/bound_trainer.hpp"
 #include "bindings/gil.hpp"

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "bindings/arguments.hpp"
 #include "bindings/arrays.hpp"
 #include "bindings/bound_trainer.hpp"
 #include "bindings/gil.hpp"

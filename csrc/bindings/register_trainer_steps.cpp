@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "bindings/arguments.hpp"
 #include "bindings/arrays.hpp"
 #include "bindings/bound_trainer.hpp"
 #include "bindings/inputs.hpp"

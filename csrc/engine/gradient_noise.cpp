@@ -6,6 +6,7 @@
 #include "core/interrupt_poll.hpp"
 #include "core/meeting_point.hpp"
 #include "core/thread_team.hpp"
+#include "engine/blocks.hpp"
 #include "engine/cpu_engine.hpp"
 #include "kernels/dispatch.hpp"
 
@@ -147,29 +148,27 @@ std::optional<GroupedNoise> grouped_noise(const NetworkSpec& spec, const Paramet
   };
   core::run_team(workers, [&](const core::Worker& worker) {
     core::Pace pace(meeting_point, worker);
-    for (std::size_t first = 0; first < rows.count; first += block_rows) {
-      const std::size_t count = std::min(block_rows, rows.count - first);
-      const Rows block = rows.part(first, first + count);
-      const Minibatch batch{examples, block, total, nullptr, nullptr, label_smoothing};
-      if (!engine.backpropagate(worker, pace, batch, theta)) return;
-      if (worker.index == 0) noise.loss += engine.loss_sum(batch) / total;
-      engine.row_gradient_norms(worker, batch, squares.data());
+    const Minibatch all{examples, rows, total, nullptr, nullptr, label_smoothing};
+    const auto add_block = [&](const Minibatch& block) {
+      const std::size_t first = block.rows.first - rows.first, count = block.rows.count;
+      if (worker.index == 0) noise.loss += engine.loss_sum(block) / total;
+      engine.row_gradient_norms(worker, block, squares.data());
       const bool is_done =
           for_each_group(first, count, [&](std::size_t k, const core::Share& part) {
-            return engine.gradient_of_part(worker, pace, batch, part, gradients.of(k),
+            return engine.gradient_of_part(worker, pace, block, part, gradients.of(k),
                                            bounds[k] < first);
           });
-      if (!is_done || !pace.meet()) return;
-      if (worker.index != 0) continue;
-      for_each_group(first, count, [&](std::size_t k, const core::Share& part) {
+      if (!is_done || !pace.meet()) return false;
+      if (worker.index != 0) return true;
+      return for_each_group(first, count, [&](std::size_t k, const core::Share& part) {
         for (std::size_t l = 0; l < layers; ++l) {
           noise.groups[k].layers[l].squares +=
               kernels.weighted_sum(part.size(), squares.data() + l * count + part.begin, nullptr);
         }
         return true;
       });
-    }
-    gradients.multiply(worker);
+    };
+    if (for_each_block(engine, worker, pace, all, theta, add_block)) gradients.multiply(worker);
   });
   if (ended) return std::nullopt;
   gradients.add_to(noise.groups);

@@ -175,13 +175,16 @@ void multiply_rows(std::size_t rows, std::size_t depth, std::size_t columns, con
   }
 }
 
-// How much depth goes through at a time. A transposed left operand and its right one move on by a
-// row of an activation matrix each, often a page: a tile of one group does too little on each for
-// that, and takes as many pages as the first translation buffer holds.
+// How much depth goes through at a time. Tiles of one group come over a strip of the right operand
+// so often that it should stay in the first cache: 784-1024-1024-10 takes 5 % less. A transposed
+// left operand and its right one move on by a row of an activation matrix each, often a page: such
+// a tile does too little on each for that, and takes as many pages as the first translation buffer
+// holds.
 template <class T, Left kLeft>
 std::size_t depth_at_a_time(std::size_t ld_a, std::size_t ld_b, Sums into) {
   constexpr std::size_t kBytes = 64 * 4096, kLeast = 32;
-  if (kTileGroups > 1 || kLeft == Left::by_rows || into == Sums::add) return kDepthBlock;
+  if (kTileGroups > 1 || into == Sums::add) return kDepthBlock;
+  if (kLeft == Left::by_rows) return kDepthBlock / 2;
   const std::size_t depth = kBytes / ((ld_a + ld_b) * sizeof(T));
   return depth < kLeast ? kLeast : depth < kDepthBlock ? depth : kDepthBlock;
 }

@@ -1,15 +1,17 @@
 #include "descend/network.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <chrono>
 #include <limits>
 #include <mutex>
 #include <shared_mutex>
 #include <utility>
 
 #include "core/checks.hpp"
+#include "core/kept_tuner.hpp"
 #include "core/thread_team.hpp"
 #include "core/utf8.hpp"
+#include "engine/blocks.hpp"
 #include "engine/cpu_engine.hpp"
 #include "engine/data_checks.hpp"
 #include "engine/forward_pass.hpp"
@@ -42,10 +44,16 @@ std::vector<LayerShape> shapes_of(const engine::ParameterLayout& layout) {
 template <class T>
 double gradient_over_rows(const State& state, const engine::Examples& examples, Loss loss,
                           int threads, const std::function<bool()>& interrupted, T* canonical) {
-  const std::size_t rows = examples.inputs.rows();
-  const double total = engine::weight_sum(examples.weights, {nullptr, 0, rows});
-  const std::size_t block_rows = std::min(rows, engine::kBlockRows);
-  const int workers = core::team_size(threads, core::step_flops(block_rows, state.layout.count));
+  using Clock = core::InterruptPoll::Clock;
+  const engine::Rows rows{nullptr, 0, examples.inputs.rows()};
+  const double total = engine::weight_sum(examples.weights, rows);
+  const std::size_t block_rows = std::min(rows.count, engine::kBlockRows);
+  const double flops = core::step_flops(block_rows, state.layout.count);
+  const int workers = core::team_size(threads, flops);
+  core::KeptTuner kept(
+      {core::TunedPiece::gradient, workers, block_rows, state.layout.count, sizeof(T)},
+      core::worth_tuning(threads, flops));
+  core::TeamTuner& tuner = kept.tuner();
   engine::CpuEngine<T> engine(state.spec, state.layout, loss, block_rows, workers);
   engine.take_inputs_of(examples);
   core::AlignedBuffer<T> gradient(state.layout.size);
@@ -53,17 +61,30 @@ double gradient_over_rows(const State& state, const engine::Examples& examples, 
   core::InterruptPoll poll(interrupted);
   bool ended = false;
   core::MeetingPoint meeting_point(poll, [&] { return ended = poll.ask(); });
-  core::run_team(workers, [&](const core::Worker& worker) {
+
+  const auto add_rows = [&](const core::Worker& worker, const engine::Rows& stretch) {
     core::Pace pace(meeting_point, worker);
-    for (std::size_t first = 0; first < rows; first += block_rows) {
-      const engine::Minibatch batch{
-          examples, {nullptr, first, std::min(block_rows, rows - first)}, total, nullptr};
-      if (!engine.backpropagate(worker, pace, batch, state.theta<T>())) return;
-      if (worker.index == 0) sum += engine.loss_sum(batch);
-      if (!engine.gradient(worker, pace, batch, gradient.data(), first > 0)) return;
-      if (!pace.meet()) return;
-    }
-  });
+    const engine::Minibatch batch{examples, stretch, total, nullptr};
+    engine::for_each_block(
+        engine, worker, pace, batch, state.theta<T>(), [&](const engine::Minibatch& block) {
+          if (worker.index == 0) sum += engine.loss_sum(block);
+          const bool adds = block.rows.first > 0;
+          return engine.gradient(worker, pace, block, gradient.data(), adds) && pace.meet();
+        });
+  };
+  std::size_t blocks = 0;
+  for (std::size_t first = 0; !ended && first < rows.count; first += blocks * block_rows) {
+    const std::size_t left = (rows.count - first + block_rows - 1) / block_rows;
+    blocks = std::min(left, tuner.pieces());
+    const engine::Rows stretch =
+        rows.part(first, std::min(first + blocks * block_rows, rows.count));
+    const Clock::time_point begin = Clock::now();
+    engine.share_out(tuner.workers());
+    core::run_team(tuner.workers(), [&](const core::Worker& worker) { add_rows(worker, stretch); });
+    const std::chrono::duration<double> seconds = Clock::now() - begin;
+    tuner.record(static_cast<double>(stretch.count) / static_cast<double>(block_rows),
+                 seconds.count());
+  }
   if (ended) return std::numeric_limits<double>::quiet_NaN();
   engine::to_canonical(state.layout, gradient.data(), canonical);
   return sum / total;

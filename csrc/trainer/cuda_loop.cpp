@@ -132,18 +132,13 @@ StretchEnd run_cuda_steps(engine::CudaEngine<T>& engine, const EpochPlan& plan,
   RatesAhead rates(learning_rate(optimizer), plan.epoch);
   StretchLength length(engine.step_flops(plan.batch_rows));
   while (visited() < plan.rows.count) {
-    std::size_t most = std::min(length.steps(plan), most_steps_left(plan, progress));
-    const std::uint64_t next = plan.steps_before + progress.steps + 1;
-    if (rates.asks()) {
-      most = question.asked([&] { return rates.take(next, most); });
-    } else if (rates.failure() != nullptr) {
-      most = 0;
-    }
+    const std::size_t most = steps_with_rates(rates, question, plan, progress, length.steps(plan));
     if (most == 0) {
-      if (has_weight_left(plan, progress)) end.no_learning_rate = rates.failure();
+      end.no_learning_rate = missing_rate(rates, plan, progress);
       break;
     }
     take_new_parameters();
+    const std::uint64_t next = plan.steps_before + progress.steps + 1;
     const Stretch stretch =
         stretch_of<T>(plan, optimizer, vectors, rates, next, progress.visited, most);
     if (stretch.steps.empty()) break;

@@ -1,10 +1,11 @@
 #include "trainer/epoch_loop.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 
 #include "core/thread_team.hpp"
+#include "engine/blocks.hpp"
+#include "trainer/overflow_guard.hpp"
 #include "trainer/rates_ahead.hpp"
 #include "trainer/steps.hpp"
 
@@ -22,94 +23,212 @@ std::size_t steps_between_measurements(const EpochPlan& plan) {
   return std::clamp<std::size_t>(steps / kMeasurements, 1, kMostStepsBetween);
 }
 
-// Whether the update cannot overflow: from the bounds, or else, the same in every worker, by
-// trying.
+// What all workers of all stretches share. Worker 0 alone writes `end` and `progress`, which the
+// others read behind a barrier.
 template <class T>
-class OverflowGuard {
- public:
-  OverflowGuard(engine::CpuEngine<T>& engine, const core::Worker& worker,
-                const engine::GrowthBound& growth, std::size_t measured,
-                std::atomic<bool>& overflow)
-      : engine_(engine),
-        worker_(worker),
-        growth_(growth),
-        overflow_(overflow),
-        measured_(measured) {}
+struct SharedRun {
+  SharedRun(const StepMemory<T>& given, const EpochPlan& of_epoch, const Optimizer& rule,
+            EpochProgress& so_far)
+      : memory(given),
+        plan(of_epoch),
+        optimizer(rule),
+        progress(so_far),
+        steps_between(steps_between_measurements(of_epoch)),
+        question(of_epoch),
+        meeting_point(*of_epoch.interrupt, [this] { return question.interrupted(); }),
+        rates(learning_rate(rule), of_epoch.epoch),
+        overflow{given.growth} {}
 
-  bool admits(std::uint64_t step, const engine::Minibatch& batch, double gradient_bound,
-              double penalty_sum, const T* gradient, const engine::Update<T>& update,
-              std::size_t parameter_sets) {
-    double penalty_bound = update.penalty.gradient_bound(penalty_sum);
-    if (parameter_sets != measured_) {
-      measured_ = parameter_sets;
-      engine_.measure_parameters(worker_, update.vectors.theta);
-      worker_.wait();
-      const double parameters = engine_.parameter_bound();
-      growth_.parameters_within(parameters);
-      // The penalty may be that of the parameters before.
-      penalty_bound = update.penalty.l2 * parameters + update.penalty.l1;
-    }
-    engine::GrowthBound grown = growth_;
-    if (!grown.take_step(update.scalars.learning_rate, gradient_bound + penalty_bound,
-                         update.clip_value, step)) {
-      if (!engine_.update_stays_finite(worker_, batch, gradient, update)) overflow_ = true;
-      worker_.wait();
-      if (overflow_) return false;
-    }
-    growth_ = grown;
-    return true;
-  }
-
-  /// Of the steps admitted.
-  const engine::GrowthBound& growth() const { return growth_; }
-
-  /// Which of the parameter sets it last measured.
-  std::size_t measured() const { return measured_; }
-
- private:
-  engine::CpuEngine<T>& engine_;
-  const core::Worker& worker_;
-  engine::GrowthBound growth_;
-  std::atomic<bool>& overflow_;
-  std::size_t measured_;
+  const StepMemory<T>& memory;
+  const EpochPlan& plan;
+  const Optimizer& optimizer;
+  EpochProgress& progress;
+  const std::size_t steps_between;  // of which the noise is measured
+  Question question;
+  core::MeetingPoint meeting_point;
+  RatesAhead rates;
+  OverflowWatch overflow;
+  StretchEnd end;
+  bool goes_on = true;
 };
 
-struct BlockSums {
+// A step at work, the same in every worker.
+template <class T>
+struct Step {
+  const engine::Minibatch& batch;
+  std::uint64_t number;  // of the trainer's
+  engine::Update<T> update;
+  bool is_measured;  // its noise
+  bool is_kept;      // its gradient, in memory
+};
+
+struct RowSums {
   double loss = 0.0;            // sum_i w_i L_i
   double gradient_bound = 0.0;  // no element of the gradient has a magnitude beyond this
 };
 
-// The gradient of a minibatch that is long or measured, block after block, into `gradient`. The
-// same in every worker; nothing where it is interrupted.
+// One worker's way through a stretch of steps; all workers of its team go it together, and get the
+// same answers.
 template <class T>
-std::optional<BlockSums> gradient_in_blocks(engine::CpuEngine<T>& engine,
-                                            const core::Worker& worker, core::Pace& pace,
-                                            const engine::Minibatch& batch, const T* theta,
-                                            T* gradient, engine::StepNoise<T>* noise) {
-  BlockSums sums;
-  if (noise != nullptr) noise->begin(worker);
-  for (std::size_t first = 0; first < batch.rows.count; first += engine::kBlockRows) {
-    engine::Minibatch block = batch;
-    block.rows = batch.rows.part(first, std::min(first + engine::kBlockRows, batch.rows.count));
-    if (!engine.backpropagate(worker, pace, block, theta)) return std::nullopt;
-    sums.loss += engine.loss_sum(block);
-    sums.gradient_bound += engine.gradient_bound(block);
-    if (noise != nullptr) noise->take_rows(worker, engine, block);
-    if (!engine.gradient(worker, pace, block, gradient, first > 0)) return std::nullopt;
-    if (!pace.meet()) return std::nullopt;
-    if (noise != nullptr) noise->add_rows(worker, block);
-  }
-  return sums;
-}
+class StretchWorker {
+ public:
+  StretchWorker(SharedRun<T>& run, const core::Worker& worker)
+      : run_(run),
+        memory_(run.memory),
+        plan_(run.plan),
+        worker_(worker),
+        pace_(run.meeting_point, worker),
+        guard_(run.memory.engine, worker, run.overflow),
+        steps_before_(run.progress.steps),
+        first_(run.progress.visited) {}
 
-// The same of a minibatch whose gradient is summed at its update.
-template <class T>
-std::optional<BlockSums> backpropagated(engine::CpuEngine<T>& engine, const core::Worker& worker,
-                                        core::Pace& pace, const engine::Minibatch& batch,
-                                        const T* theta) {
-  if (!engine.backpropagate(worker, pace, batch, theta)) return std::nullopt;
-  return BlockSums{engine.loss_sum(batch), engine.gradient_bound(batch)};
-}
+  void take_steps(std::size_t most_steps) {
+    worker_.wait();  // all have read where the stretch begins
+    while (goes_on_ && steps_ < most_steps && first_ < plan_.rows.count) {
+      const engine::Minibatch batch = next_minibatch();
+      if (batch.total_weight != 0.0 && !take_step(batch)) break;
+      first_ += plan_.batch_rows;
+    }
+    worker_.wait();  // nobody reads what the stretch hands back any more
+    if (worker_.index == 0) hand_back();
+  }
+
+ private:
+  engine::Minibatch next_minibatch() const {
+    const engine::Rows rows =
+        plan_.rows.part(first_, std::min(first_ + plan_.batch_rows, plan_.rows.count));
+    return {plan_.examples, rows,          engine::weight_sum(plan_.examples.weights, rows),
+            plan_.dropout,  plan_.outputs, plan_.label_smoothing};
+  }
+
+  // Returns whether the step was applied; `goes_on_` says whether another one may follow.
+  bool take_step(const engine::Minibatch& batch) {
+    Step<T> step = prepared(batch);
+    goes_on_ = false;
+    // Taken before the barriers of what follows, read behind them.
+    const engine::Penalty& penalty = step.update.penalty;
+    if (penalty.any()) memory_.engine.measure_penalty(worker_, penalty, memory_.vectors.theta);
+    const std::optional<RowSums> sums = backpropagate(step);
+    interrupted_ = !sums;
+    if (interrupted_) return false;
+    const double penalty_sum = penalty.any() ? memory_.engine.penalty_sum() : 0.0;
+    const double loss = sums->loss / batch.total_weight + penalty_sum;
+    if (!std::isfinite(sums->loss) || !std::isfinite(loss)) {
+      if (worker_.index == 0) run_.end.non_finite_loss = loss;
+      return false;
+    }
+    // Before the penalty is added and the gradient clipped.
+    const engine::NoiseMoments noise =
+        step.is_measured ? memory_.noise->measure(worker_, batch, memory_.gradient)
+                         : engine::NoiseMoments{};
+    if (!clip_and_admit(step, sums->gradient_bound, penalty_sum)) {
+      if (worker_.index == 0) run_.end.overflow = true;
+      return false;
+    }
+    update(step);
+    ++steps_;
+    if (worker_.index == 0) {
+      take_down({sums->loss, batch.total_weight, penalty_sum, batch.rows.count,
+                 step.update.scalars.learning_rate, noise},
+                loss);
+    }
+    interrupted_ = !pace_.meet();
+    goes_on_ = !interrupted_ && !run_.end.stop;
+    return true;
+  }
+
+  Step<T> prepared(const engine::Minibatch& batch) const {
+    const std::size_t steps = steps_before_ + steps_;
+    const std::uint64_t number = plan_.steps_before + steps + 1;
+    const bool is_measured = plan_.measures_noise && steps % run_.steps_between == 0;
+    const engine::Penalty penalty = penalty_of(plan_, batch.total_weight);
+    return {batch, number,
+            engine::prepare_update(run_.optimizer, run_.rates[steps_], number, memory_.vectors,
+                                   penalty, plan_.clipping.value),
+            is_measured,
+            is_measured || keeps_gradient(memory_.engine, plan_.clipping, batch.rows.count)};
+  }
+
+  // Nothing where it is interrupted.
+  std::optional<RowSums> backpropagate(const Step<T>& step) {
+    if (step.is_kept) return sum_gradient(step);
+    engine::CpuEngine<T>& engine = memory_.engine;
+    if (!engine.backpropagate(worker_, pace_, step.batch, memory_.vectors.theta)) {
+      return std::nullopt;
+    }
+    return RowSums{engine.loss_sum(step.batch), engine.gradient_bound(step.batch)};
+  }
+
+  // The same with the gradient in memory, block after block.
+  std::optional<RowSums> sum_gradient(const Step<T>& step) {
+    engine::CpuEngine<T>& engine = memory_.engine;
+    engine::StepNoise<T>* const noise = step.is_measured ? memory_.noise : nullptr;
+    if (noise != nullptr) noise->begin(worker_);
+    RowSums sums;
+    bool adds = false;
+    const auto add_block = [&](const engine::Minibatch& block) {
+      sums.loss += engine.loss_sum(block);
+      sums.gradient_bound += engine.gradient_bound(block);
+      if (noise != nullptr) noise->take_rows(worker_, engine, block);
+      if (!engine.gradient(worker_, pace_, block, memory_.gradient, adds)) return false;
+      if (!pace_.meet()) return false;
+      if (noise != nullptr) noise->add_rows(worker_, block);
+      adds = true;
+      return true;
+    };
+    if (!engine::for_each_block(engine, worker_, pace_, step.batch, memory_.vectors.theta,
+                                add_block)) {
+      return std::nullopt;
+    }
+    return sums;
+  }
+
+  // Clips a gradient by its norm, and returns whether the update would leave all finite.
+  bool clip_and_admit(Step<T>& step, double gradient_bound, double penalty_sum) {
+    if (plan_.clipping.by_norm()) {
+      const double norm =
+          memory_.engine.clip_gradient(worker_, plan_.clipping.norm, memory_.gradient, step.update);
+      if (!std::isfinite(norm)) return false;
+      gradient_bound = std::min(norm, plan_.clipping.norm);
+    }
+    return guard_.admits(step.number, step.batch, gradient_bound, penalty_sum,
+                         step.is_kept ? memory_.gradient : nullptr, step.update,
+                         run_.question.parameter_sets());
+  }
+
+  void update(const Step<T>& step) {
+    if (step.is_kept) {
+      memory_.engine.update_from(worker_, memory_.gradient, step.update);
+    } else {
+      memory_.engine.update(worker_, step.batch, step.update);
+    }
+  }
+
+  void take_down(const TakenStep& taken, double loss) {
+    run_.progress.steps = steps_before_ + steps_;
+    record(taken, plan_, run_.progress);
+    run_.end.last_loss = loss;
+    run_.end.stop = condition_met(plan_, run_.progress.steps);
+  }
+
+  void hand_back() {
+    if (interrupted_) run_.end.stop = StopReason::interrupted;
+    run_.progress.visited = std::min(first_, plan_.rows.count);
+    run_.goes_on = goes_on_;
+    guard_.hand_back();
+  }
+
+  SharedRun<T>& run_;
+  const StepMemory<T>& memory_;
+  const EpochPlan& plan_;
+  const core::Worker& worker_;
+  core::Pace pace_;
+  OverflowGuard<T> guard_;
+  const std::size_t steps_before_;
+  std::size_t steps_ = 0;
+  std::size_t first_;  // row of the next minibatch
+  bool goes_on_ = true, interrupted_ = false;
+};
 
 }  // namespace
 
@@ -120,133 +239,37 @@ bool keeps_gradient(const engine::CpuEngine<T>& engine, const engine::Clipping& 
 }
 
 template <class T>
-StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
-                     const Optimizer& optimizer, const engine::Vectors<T>& vectors, T* gradient,
-                     engine::StepNoise<T>* noise, core::TeamTuner& tuner,
-                     engine::GrowthBound& growth, EpochProgress& progress) {
-  StretchEnd end;
-  Question question(plan);
-  core::MeetingPoint meeting_point(*plan.interrupt, [&question] { return question.interrupted(); });
-  std::atomic<bool> overflow{false};
-  const std::size_t between_measurements = steps_between_measurements(plan);
-  RatesAhead rates(learning_rate(optimizer), plan.epoch);
-  std::size_t measured = 0;
-  bool ended = false;
-
-  const auto run_stretch = [&](const core::Worker& worker, std::size_t most_steps) {
-    core::Pace pace(meeting_point, worker);
-    OverflowGuard<T> guard(engine, worker, growth, measured, overflow);
-    bool interrupted = false, goes_on = true;
-    const std::size_t steps_before = progress.steps;
-    std::size_t steps = 0, first = progress.visited;
-    worker.wait();  // all have read where the stretch begins
-    for (; goes_on && steps < most_steps && first < plan.rows.count; first += plan.batch_rows) {
-      const engine::Rows rows =
-          plan.rows.part(first, std::min(first + plan.batch_rows, plan.rows.count));
-      const double weight = engine::weight_sum(plan.examples.weights, rows);
-      if (weight == 0.0) continue;
-      const engine::Minibatch batch{plan.examples, rows,         weight,
-                                    plan.dropout,  plan.outputs, plan.label_smoothing};
-      const engine::Penalty penalty = penalty_of(plan, weight);
-      const std::uint64_t step = plan.steps_before + steps_before + steps + 1;
-      engine::Update<T> update = engine::prepare_update(optimizer, rates[steps], step, vectors,
-                                                        penalty, plan.clipping.value);
-      goes_on = false;
-
-      // Taken before the barriers of what follows, read behind them.
-      if (penalty.any()) engine.measure_penalty(worker, penalty, vectors.theta);
-      const bool is_measured =
-          plan.measures_noise && (steps_before + steps) % between_measurements == 0;
-      const bool is_kept = is_measured || keeps_gradient(engine, plan.clipping, rows.count);
-      const auto sums = is_kept ? gradient_in_blocks<T>(engine, worker, pace, batch, vectors.theta,
-                                                        gradient, is_measured ? noise : nullptr)
-                                : backpropagated<T>(engine, worker, pace, batch, vectors.theta);
-      interrupted = !sums;
-      if (interrupted) break;
-      const double penalty_sum = penalty.any() ? engine.penalty_sum() : 0.0;
-      const double loss = sums->loss / weight + penalty_sum;
-      if (!std::isfinite(sums->loss) || !std::isfinite(loss)) {
-        if (worker.index == 0) end.non_finite_loss = loss;
-        break;
-      }
-      // Before the penalty is added and the gradient clipped.
-      const engine::NoiseMoments moments =
-          is_measured ? noise->measure(worker, batch, gradient) : engine::NoiseMoments{};
-      double gradient_bound = sums->gradient_bound;
-      bool admitted = true;
-      if (plan.clipping.by_norm()) {
-        const double norm = engine.clip_gradient(worker, plan.clipping.norm, gradient, update);
-        admitted = std::isfinite(norm);
-        gradient_bound = std::min(norm, plan.clipping.norm);
-      }
-      admitted =
-          admitted && guard.admits(step, batch, gradient_bound, penalty_sum,
-                                   is_kept ? gradient : nullptr, update, question.parameter_sets());
-      if (!admitted) {
-        if (worker.index == 0) end.overflow = true;
-        break;
-      }
-      if (is_kept) {
-        engine.update_from(worker, gradient, update);
-      } else {
-        engine.update(worker, batch, update);
-      }
-      ++steps;
-      if (worker.index == 0) {
-        progress.steps = steps_before + steps;
-        record({sums->loss, weight, penalty_sum, rows.count, update.scalars.learning_rate, moments},
-               plan, progress);
-        end.last_loss = loss;
-        end.stop = condition_met(plan, progress.steps);
-      }
-      interrupted = !pace.meet();
-      goes_on = !interrupted && !end.stop;
-    }
-    worker.wait();  // nobody reads growth, measured or progress any more
-    if (worker.index != 0) return;
-    if (interrupted) end.stop = StopReason::interrupted;
-    progress.visited = std::min(first, plan.rows.count);
-    growth = guard.growth();
-    measured = guard.measured();
-    ended = !goes_on;
-  };
-
-  while (!ended && progress.visited < plan.rows.count) {
-    const std::size_t steps_before = progress.steps, rows_before = progress.rows;
-    std::size_t most_steps = tuner.pieces();
-    if (rates.asks()) {
-      const std::size_t most = std::min(most_steps, most_steps_left(plan, progress));
-      const std::uint64_t next = plan.steps_before + steps_before + 1;
-      most_steps = question.asked([&] { return rates.take(next, most); });
-    } else if (rates.failure() != nullptr) {
-      most_steps = 0;
-    }
+StretchEnd run_steps(const StepMemory<T>& memory, const EpochPlan& plan, const Optimizer& optimizer,
+                     EpochProgress& progress) {
+  SharedRun<T> run(memory, plan, optimizer, progress);
+  core::TeamTuner& tuner = memory.tuner;
+  while (run.goes_on && progress.visited < plan.rows.count) {
+    const std::size_t most_steps =
+        steps_with_rates(run.rates, run.question, plan, progress, tuner.pieces());
     if (most_steps == 0) {
-      if (has_weight_left(plan, progress)) end.no_learning_rate = rates.failure();
+      run.end.no_learning_rate = missing_rate(run.rates, plan, progress);
       break;
     }
+    const std::size_t rows_before = progress.rows;
     const Clock::time_point begin = Clock::now();
-    engine.share_out(tuner.workers());
-    core::run_team(tuner.workers(),
-                   [&](const core::Worker& worker) { run_stretch(worker, most_steps); });
+    memory.engine.share_out(tuner.workers());
+    core::run_team(tuner.workers(), [&](const core::Worker& worker) {
+      StretchWorker<T>(run, worker).take_steps(most_steps);
+    });
     const std::chrono::duration<double> seconds = Clock::now() - begin;
     const auto rows = static_cast<double>(progress.rows - rows_before);
     tuner.record(rows / static_cast<double>(plan.batch_rows), seconds.count());
   }
-  return end;
+  return run.end;
 }
 
 template bool keeps_gradient<float>(const engine::CpuEngine<float>&, const engine::Clipping&,
                                     std::size_t);
 template bool keeps_gradient<double>(const engine::CpuEngine<double>&, const engine::Clipping&,
                                      std::size_t);
-template StretchEnd run_steps<float>(engine::CpuEngine<float>&, const EpochPlan&, const Optimizer&,
-                                     const engine::Vectors<float>&, float*,
-                                     engine::StepNoise<float>*, core::TeamTuner&,
-                                     engine::GrowthBound&, EpochProgress&);
-template StretchEnd run_steps<double>(engine::CpuEngine<double>&, const EpochPlan&,
-                                      const Optimizer&, const engine::Vectors<double>&, double*,
-                                      engine::StepNoise<double>*, core::TeamTuner&,
-                                      engine::GrowthBound&, EpochProgress&);
+template StretchEnd run_steps<float>(const StepMemory<float>&, const EpochPlan&, const Optimizer&,
+                                     EpochProgress&);
+template StretchEnd run_steps<double>(const StepMemory<double>&, const EpochPlan&, const Optimizer&,
+                                      EpochProgress&);
 
 }  // namespace descend::trainer

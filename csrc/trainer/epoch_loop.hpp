@@ -71,13 +71,21 @@ template <class T>
 bool keeps_gradient(const engine::CpuEngine<T>& engine, const engine::Clipping& clipping,
                     std::size_t rows);
 
-/// Runs the plan's steps from where `progress` stands with the tuner's threads, changing the
-/// vectors, which stay finite. `gradient` is of theta's size where a step keeps it or is measured,
-/// by `noise`. `growth` is that of all steps the state has seen.
+/// What steps work in and with.
 template <class T>
-StretchEnd run_steps(engine::CpuEngine<T>& engine, const EpochPlan& plan,
-                     const Optimizer& optimizer, const engine::Vectors<T>& vectors, T* gradient,
-                     engine::StepNoise<T>* noise, core::TeamTuner& tuner,
-                     engine::GrowthBound& growth, EpochProgress& progress);
+struct StepMemory {
+  engine::CpuEngine<T>& engine;
+  engine::Vectors<T> vectors;
+  T* gradient;                  ///< of theta's size where a step keeps it or is measured
+  engine::StepNoise<T>* noise;  ///< where a step is measured
+  core::TeamTuner& tuner;
+  engine::GrowthBound& growth;  ///< of all steps that the vectors have seen
+};
+
+/// Runs the plan's steps from where `progress` stands with the tuner's threads, changing the
+/// vectors, which stay finite.
+template <class T>
+StretchEnd run_steps(const StepMemory<T>& memory, const EpochPlan& plan, const Optimizer& optimizer,
+                     EpochProgress& progress);
 
 }  // namespace descend::trainer

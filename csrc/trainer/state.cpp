@@ -25,9 +25,6 @@ namespace {
 using core::invalid;
 using network::CheckedExamples;
 
-// Longer steps gain by every thread, and trying fewer would take long.
-constexpr double kTunedWork = 1e9;
-
 // Throws the error, if one, that ended a stretch of steps behind step number `steps`.
 void check_end(const char* where, const StretchEnd& end, std::size_t steps, std::size_t epoch,
                DType dtype) {
@@ -103,9 +100,9 @@ void State::reserve(std::size_t batch_rows, const CheckedExamples& examples) {
   const double work = core::step_work(block_rows, network_->layout.count);
   const int workers = core::team_size(options_.threads, work);
   if (workers != most_workers_ || block_rows != tuned_rows_) {
-    tuner_.emplace(core::TunedWork{workers, block_rows, network_->layout.count,
-                                   element_size(network_->spec.dtype)},
-                   options_.threads == 0 && work < kTunedWork);
+    tuner_.emplace(core::TunedWork{core::TunedPiece::step, workers, block_rows,
+                                   network_->layout.count, element_size(network_->spec.dtype)},
+                   core::worth_tuning(options_.threads, work));
     most_workers_ = workers;
     tuned_rows_ = block_rows;
   }
@@ -114,13 +111,15 @@ void State::reserve(std::size_t batch_rows, const CheckedExamples& examples) {
     Memory<T>& memory = this->memory<T>();
     if (memory.engine == nullptr || memory.engine->block_rows() < block_rows ||
         memory.engine_workers < workers) {
-      memory.engine = std::make_unique<engine::CpuEngine<T>>(network_->spec, network_->layout,
-                                                             loss_, block_rows, workers);
-      memory.engine_workers = workers;
+      // Both or none: memory may be short.
+      auto engine = std::make_unique<engine::CpuEngine<T>>(network_->spec, network_->layout, loss_,
+                                                           block_rows, workers);
       if (options_.track_gradient_noise) {
         memory.noise = std::make_unique<engine::StepNoise<T>>(network_->layout, block_rows);
         memory.engine->measure_row_norms();
       }
+      memory.engine = std::move(engine);
+      memory.engine_workers = workers;
     }
     memory.engine->take_inputs_of(examples.view());
     const bool in_memory =
@@ -210,8 +209,9 @@ StretchEnd State::run(const char* where, EpochPlan plan, EpochProgress& progress
     begin_average();
     plan.lock = &lock;
     if (options_.device == Device::cuda) return run_cuda<T>(plan, vectors, progress);
-    return run_steps<T>(*memory.engine, plan, optimizer_, vectors, memory.gradient.data(),
-                        memory.noise.get(), tuner_->tuner(), growth_, progress);
+    return run_steps<T>({*memory.engine, vectors, memory.gradient.data(), memory.noise.get(),
+                         tuner_->tuner(), growth_},
+                        plan, optimizer_, progress);
   });
   steps_ += progress.steps - steps_before;
   check_end(where, end, steps_, epoch, network_->spec.dtype);

@@ -16,9 +16,18 @@ std::size_t most_steps_left(const EpochPlan& plan, const EpochProgress& progress
   return plan.max_steps ? std::min(minibatches, *plan.max_steps - progress.steps) : minibatches;
 }
 
-bool has_weight_left(const EpochPlan& plan, const EpochProgress& progress) {
+std::size_t steps_with_rates(RatesAhead& rates, Question& question, const EpochPlan& plan,
+                             const EpochProgress& progress, std::size_t most) {
+  most = std::min(most, most_steps_left(plan, progress));
+  if (!rates.asks()) return rates.failure() == nullptr ? most : 0;
+  const std::uint64_t next = plan.steps_before + progress.steps + 1;
+  return question.asked([&] { return rates.take(next, most); });
+}
+
+std::exception_ptr missing_rate(const RatesAhead& rates, const EpochPlan& plan,
+                                const EpochProgress& progress) {
   const engine::Rows rows = plan.rows.part(progress.visited, plan.rows.count);
-  return engine::weight_sum(plan.examples.weights, rows) > 0.0;
+  return engine::weight_sum(plan.examples.weights, rows) > 0.0 ? rates.failure() : nullptr;
 }
 
 engine::Penalty penalty_of(const EpochPlan& plan, double weight) {

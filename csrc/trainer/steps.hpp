@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstddef>
+#include <exception>
 #include <optional>
 
 #include "core/shared_mutex.hpp"
 #include "trainer/epoch_loop.hpp"
+#include "trainer/rates_ahead.hpp"
 
 namespace descend::trainer {
 
@@ -15,8 +17,6 @@ std::optional<StopReason> condition_met(const EpochPlan& plan, std::size_t steps
 
 /// Steps to come, minibatches without weight among them.
 std::size_t most_steps_left(const EpochPlan& plan, const EpochProgress& progress);
-
-bool has_weight_left(const EpochPlan& plan, const EpochProgress& progress);
 
 /// The penalty of a minibatch whose rows' weights sum to `weight`.
 engine::Penalty penalty_of(const EpochPlan& plan, double weight);
@@ -51,6 +51,15 @@ class Question {
   const EpochPlan& plan_;
   std::size_t parameter_sets_ = 1;
 };
+
+/// How many of the steps to come, up to `most`, have a learning rate, which is asked for where the
+/// rates are not known.
+std::size_t steps_with_rates(RatesAhead& rates, Question& question, const EpochPlan& plan,
+                             const EpochProgress& progress, std::size_t most);
+
+/// Where that gave no step: why the next one has no rate; null where none is to come.
+std::exception_ptr missing_rate(const RatesAhead& rates, const EpochPlan& plan,
+                                const EpochProgress& progress);
 
 /// A step that was taken.
 struct TakenStep {

@@ -2,17 +2,23 @@
 #include "core/team_tuner.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <vector>
 
 #include "check.hpp"
 #include "core/kept_tuner.hpp"
+#include "core/thread_team.hpp"
+#include "descend/network.hpp"
 
 namespace {
 
 using descend::core::KeptTuner;
 using descend::core::TeamTuner;
+using descend::core::TunedPiece;
+using descend::core::TunedWork;
 using SecondsOfPiece = std::function<double(int workers)>;
 
 // Works for so many seconds. Returns the seconds that each number of workers got.
@@ -118,16 +124,47 @@ void settles_where_epochs_are_short() {
 
 void a_tuner_goes_on_where_the_last_one_of_the_same_work_ended() {
   const SecondsOfPiece seconds = [](int workers) { return workers == 2 ? 3e-4 : 1e-4; };
-  const descend::core::TunedWork ours{2, 200, 7510, 8}, other{2, 100, 7510, 8};
+  constexpr auto kStep = TunedPiece::step, kGradient = TunedPiece::gradient;
+  const TunedWork ours{kStep, 2, 200, 7510, 8}, other{kStep, 2, 100, 7510, 8};
+  const TunedWork gradient{kGradient, 2, 200, 7510, 8};
   {
     KeptTuner first(ours, true);
     work(first.tuner(), 0.3, seconds);
     CHECK(first.tuner().workers() == 1);
   }
-  KeptTuner second(ours, true), another(other, true), fixed(ours, false);
+  KeptTuner second(ours, true), another(other, true), of_gradient(gradient, true),
+      fixed(ours, false);
   CHECK(second.tuner().workers() == 1);
   CHECK(another.tuner().workers() == 2);
+  CHECK(of_gradient.tuner().workers() == 2);
   CHECK(fixed.tuner().workers() == 2);
+}
+
+// Blocks of 1024 rows are pieces: a call has a stretch of them after the other.
+void the_gradient_of_a_network_tries_teams() {
+  constexpr std::size_t kRows = 8 * 1024 + 7, kBlock = 1024, kInputs = 20;
+  std::vector<float> x(kRows * kInputs), y(kRows);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 17) / 17.0F;
+  for (std::size_t i = 0; i < kRows; ++i) y[i] = static_cast<float>(i % 5);
+  const descend::Network network({kInputs, {{30, descend::Activation::tanh}, {1}}}, 0);
+  const std::size_t count = network.parameter_count();
+  const auto gradient_with = [&](int threads) {
+    std::vector<float> gradient(count);
+    const double loss = network.loss_and_gradient(
+        descend::ConstMatrixView(x.data(), kRows, kInputs),
+        descend::ConstMatrixView(y.data(), kRows, 1), descend::Loss::squared_error,
+        {gradient.data(), count}, {}, threads);
+    CHECK(std::isfinite(loss));
+    return gradient;
+  };
+  const std::vector<float> of_one = gradient_with(1);
+  for (int i = 0; i < 50; ++i) CHECK(gradient_with(0) == of_one);
+
+  const int workers = descend::core::team_size(0, descend::core::step_flops(kBlock, count));
+  KeptTuner kept({TunedPiece::gradient, workers, kBlock, count, sizeof(float)}, true);
+  KeptTuner unused({TunedPiece::gradient, workers, kBlock + 1, count, sizeof(float)}, true);
+  // Only a tuner of several workers that has seen work knows how long a piece takes.
+  if (workers > 1) CHECK(kept.tuner().pieces() > unused.tuner().pieces());
 }
 
 }  // namespace
@@ -141,5 +178,6 @@ int main() {
   waits_through_a_slow_beginning();
   settles_where_epochs_are_short();
   a_tuner_goes_on_where_the_last_one_of_the_same_work_ended();
+  the_gradient_of_a_network_tries_teams();
   return check_result();
 }

@@ -101,8 +101,8 @@ class Network {
               ConstVectorView sample_weight = {}, int threads = 0) const;
 
   /// J as above, and its gradient by backpropagation in the order of layer_shapes(), in
-  /// parameter_count() elements of the network's dtype. NaN where `interrupted`, asked as in
-  /// predict, says true.
+  /// parameter_count() elements of the network's dtype. `threads` 0 takes as many as make it
+  /// fastest, measured while it works. NaN where `interrupted`, asked as in predict, says true.
   double loss_and_gradient(InputView inputs, const Targets& targets, Loss loss, VectorView gradient,
                            ConstVectorView sample_weight = {}, int threads = 0,
                            const std::function<bool()>& interrupted = {}) const;

@@ -798,6 +798,8 @@ class Network:
         sample_weight : array_like of shape (rows,), optional
             Finite, at least 0, not all 0.
         threads : int, optional
+            How many threads to use; by default as many as make it fastest, which is measured while it
+            works, over one call after the other. No bit depends on it.
         
         Returns
         -------
@@ -831,7 +833,7 @@ class Network:
             read where they stand, and converted to the network's dtype as they are needed; others are
             copied once. Rows of a sparse matrix are made dense as they are needed, as for ``Trainer.fit``.
         threads : int, optional
-            How many threads to use; by default as many as the work is worth.
+            How many threads to use; by default as many as the work is worth. No bit depends on it.
         
         Returns
         -------

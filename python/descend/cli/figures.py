@@ -11,7 +11,7 @@ import numpy as np
 
 import descend
 from descend.cli.evaluation import Evaluation
-from descend.cli.words import one_line
+from descend.cli.words import labels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,7 +65,7 @@ def _confusion_matrix(evaluation: Evaluation) -> Figure:
             axes.text(
                 predicted, true, str(count), ha="center", va="center", color=colour, fontsize=8
             )
-    _label_classes(axes, [_short(name) for name in classes])
+    _label_classes(axes, [_plain(label) for label in labels(classes)])
     axes.set(xlabel="predicted class", ylabel="true class", title=_title(evaluation))
     figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.85)
     return figure
@@ -74,7 +74,7 @@ def _confusion_matrix(evaluation: Evaluation) -> Figure:
 def _label_classes(axes: Any, names: list[str]) -> None:
     """Name the classes on both axes, or some of them where they are many."""
     places = np.arange(0, len(names), -(-len(names) // 40))
-    shown = [_plain(names[place]) for place in places]
+    shown = [names[place] for place in places]
     upright = max(map(len, shown)) > 3
     axes.set_xticks(places, shown, rotation=90 if upright else 0)
     axes.set_yticks(places, shown)
@@ -87,7 +87,7 @@ def _predictions(evaluation: Evaluation) -> Figure:
     true = evaluation.targets.reshape(rows, -1)
     predicted = evaluation.answers.reshape(rows, -1)
     every = -(-rows // _MOST_POINTS)
-    names = evaluation.names[:_MOST_TARGETS]
+    names = [_plain(label) for label in labels(evaluation.names)[:_MOST_TARGETS]]
     across = min(len(names), _PANELS_A_ROW)
     down = -(-len(names) // across)
     size = 5.0 if len(names) == 1 else 3.4
@@ -100,8 +100,7 @@ def _predictions(evaluation: Evaluation) -> Figure:
         axes.scatter(x[::every], y[::every], s=12, alpha=0.5, linewidths=0)
         axes.set_aspect("equal", adjustable="datalim")
         axes.locator_params(nbins=5)
-        label = _plain(_short(name))
-        axes.set(xlabel=f"{label}, true", ylabel=f"{label}, predicted")
+        axes.set(xlabel=f"{name}, true", ylabel=f"{name}, predicted")
         axes.grid(alpha=0.3)
     figure.suptitle(_title(evaluation))
     return figure
@@ -113,13 +112,9 @@ def _title(evaluation: Evaluation) -> str:
     return f"{rows}: {'accuracy' if evaluation.classes else 'R²'} {evaluation.metrics[name]:.4f}"
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= 16 else f"{name[:15]}…"
-
-
-def _plain(name: str) -> str:
-    """Keep a name from being read as a formula, and on one line."""
-    return one_line(name).replace("$", r"\$")
+def _plain(label: str) -> str:
+    """Keep a label from being read as a formula."""
+    return label.replace("$", r"\$")
 
 
 def _png(figure: Figure) -> bytes:

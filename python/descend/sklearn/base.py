@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    InvalidParameterError,
+    Options,
+    StrOptions,
+)
 from sklearn.utils.optimize import _check_optimize_result
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
@@ -59,6 +65,18 @@ class BaseMLP(EpochEstimator):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "threads": [None, Interval(Integral, 1, None, closed="left")],
     }
+
+    def _validate_params(self) -> None:
+        """Check the parameters by scikit-learn's rules; their numbers must be some of float64."""
+        for name, value in self.get_params(deep=False).items():
+            for number in _parts(value):
+                if isinstance(number, Real) and not _is_in_range(number):
+                    bits = f" of {number.bit_length()} bits" if isinstance(number, int) else ""
+                    raise InvalidParameterError(
+                        f"The {name!r} parameter of {type(self).__name__} must be within the range "
+                        f"of float64. Got an instance of {type(number).__name__!r}{bits} instead."
+                    )
+        super()._validate_params()
 
     def _checked(self, X: Any, y: Any, reset: bool, **options: Any) -> tuple[Any, Array]:
         """Check data for a fit by scikit-learn's rules, y of one output or several."""
@@ -171,3 +189,19 @@ class BaseMLP(EpochEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    """Return what a parameter holds, such as one number for each layer or class."""
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
+def _is_in_range(number: Real) -> bool:
+    """Return whether a number is one of float64, which scikit-learn and NumPy compare it with."""
+    try:
+        float(number)
+    except OverflowError:
+        return False
+    return True
