@@ -116,7 +116,7 @@ void State::reserve(std::size_t batch_rows, const CheckedExamples& examples) {
                                                            block_rows, workers);
       if (options_.track_gradient_noise) {
         memory.noise = std::make_unique<engine::StepNoise<T>>(network_->layout, block_rows);
-        memory.engine->measure_row_norms();
+        engine->measure_row_norms();
       }
       memory.engine = std::move(engine);
       memory.engine_workers = workers;
