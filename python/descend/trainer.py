@@ -289,9 +289,10 @@ class Trainer(_core.Trainer):
             polars and pyarrow are taken here and for every other array.
 
             A sparse matrix of ``scipy.sparse`` gives the results of its dense copy, bit for bit,
-            but that copy is never made: the rows of one minibatch alone stand densely. CSR is read
-            where it stands, and may not have two elements in one place (``X.sum_duplicates()`` adds
-            them up); other formats become CSR once.
+            but that copy is never made: products walk its numbers, or where these are many, the
+            rows of one minibatch alone stand densely. CSR is read where it stands, and may not have
+            two elements in one place (``X.sum_duplicates()`` adds them up); other formats become
+            CSR once.
 
             Without ``y``: minibatches, an iterable of ``(X, y)`` or ``(X, y, sample_weight)``, such
             as a list or a data loader, or a function that returns one. Each epoch iterates anew, so
