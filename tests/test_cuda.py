@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 import descend as ds
+from command_line import iris_rows, write_csv
+from sklearn_models import BOTH, SHORT, STOCHASTIC, X, parameters, quick, y
 from strategies import DTYPES, batch_sizes, mlp, optimizers, problem, problems, thinned
 from tolerances import same_bits
 
@@ -229,6 +232,28 @@ def test_parameters_and_state_that_are_set_are_used():
         trainer.optimizer_state = ds.OptimizerState(3, [v * 0.5 for v in state.vectors])
         trainer.run_epoch(case.X, case.y)
     assert_same(cpu, cuda)
+
+
+@SHORT
+@BOTH
+@STOCHASTIC
+def test_estimators_give_the_bits_of_the_processor(kind, solver):
+    settings = {"solver": solver, "dropout": 0.1}
+    cpu, cuda = (quick(kind, **settings, device=device).fit(X, y) for device in DEVICES)
+    assert same_bits(parameters(cuda), parameters(cpu))
+    assert cuda.loss_curve_ == cpu.loss_curve_
+
+
+def test_the_command_line_gives_the_bits_of_the_processor(descend):
+    write_csv("iris.csv", *iris_rows())
+    train = ["train", "iris.csv", "--target", "species", "--epochs", 20, "--layers", "16,8"]
+    assert descend(*train, "-o", "cpu")[0] == 0
+    assert descend(*train, "-o", "cuda", "--device", "cuda", "--checkpoint", "run.ckpt")[0] == 0
+    names = ["model.safetensors", "history.csv"]
+    cpu, cuda = ([(Path(device) / name).read_bytes() for name in names] for device in DEVICES)
+    assert cuda == cpu
+    assert descend("resume", "run.ckpt", "--device", "cpu")[0] == 0
+    assert [(Path("cuda") / name).read_bytes() for name in names] == cpu
 
 
 DIVERGING = [

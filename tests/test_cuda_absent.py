@@ -3,6 +3,8 @@
 import pytest
 
 import descend as ds
+from command_line import fails, iris_rows, write_csv
+from sklearn_models import BOTH, X, quick, y
 from strategies import mlp
 
 
@@ -34,3 +36,27 @@ def test_a_missing_gpu_is_an_error_that_says_what_is_missing(tmp_path):
     ds.Trainer(network, "squared_error").save(path)
     with pytest.raises(ValueError, match=rf"Trainer.load: device 'cuda' needs .*{missing}"):
         ds.Trainer.load(path, device="cuda")
+
+
+@BOTH
+@pytest.mark.skipif(bool(ds.cuda_devices()), reason="there is a GPU")
+def test_an_estimator_says_that_the_gpu_is_missing(kind):
+    with pytest.raises(ValueError, match=r"device 'cuda' needs"):
+        quick(kind, device="cuda").fit(X, y)
+
+
+@BOTH
+def test_an_estimator_refuses_a_device_that_it_cannot_use(kind):
+    with pytest.raises(ValueError, match=r"'device' parameter .* Got 'tpu'"):
+        quick(kind, device="tpu").fit(X, y)
+    with pytest.raises(ValueError, match=r"'lbfgs' does not take device 'cuda'"):
+        quick(kind, device="cuda", solver="lbfgs").fit(X, y)
+
+
+@pytest.mark.skipif(bool(ds.cuda_devices()), reason="there is a GPU")
+def test_the_command_line_says_that_the_gpu_is_missing(descend):
+    write_csv("iris.csv", *iris_rows())
+    train = ["train", "iris.csv", "--target", "species", "--epochs", 2]
+    fails(descend(*train, "--device", "cuda"), 2, "device 'cuda' needs")
+    assert descend(*train, "--checkpoint", "run.ckpt", "-o", "model")[0] == 0
+    fails(descend("resume", "run.ckpt", "--device", "cuda"), 2, "no NVIDIA GPU", "--device cpu")

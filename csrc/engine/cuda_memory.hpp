@@ -1,4 +1,4 @@
-// Memory of a GPU, and the errors of its runtime as exceptions.
+// Memory and handles of a GPU, and the errors of its runtime as exceptions.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -80,6 +80,45 @@ class CudaBuffer {
 
   T* data_ = nullptr;
   std::size_t size_ = 0;
+};
+
+/// A CUDA stream of its own, or what else is made and destroyed so.
+template <class Handle, cudaError_t (*kDestroy)(Handle)>
+class Owned {
+ public:
+  Owned() = default;
+  explicit Owned(Handle handle) : handle_(handle) {}
+  Owned(const Owned&) = delete;
+  Owned& operator=(const Owned&) = delete;
+  ~Owned() { reset(); }
+  void reset(Handle handle = nullptr) {
+    if (handle_ != nullptr && !forked_from_cuda()) kDestroy(handle_);
+    handle_ = handle;
+  }
+  Handle get() const { return handle_; }
+
+ private:
+  Handle handle_ = nullptr;
+};
+
+/// Pinned memory, which the GPU copies from and to while the host goes on.
+template <class T>
+class PinnedBuffer {
+ public:
+  explicit PinnedBuffer(std::size_t size) {
+    check_cuda(cudaMallocHost(reinterpret_cast<void**>(&data_), size * sizeof(T)),
+               "cudaMallocHost");
+  }
+  ~PinnedBuffer() {
+    if (!forked_from_cuda()) cudaFreeHost(data_);
+  }
+  PinnedBuffer(const PinnedBuffer&) = delete;
+  PinnedBuffer& operator=(const PinnedBuffer&) = delete;
+  T& operator[](std::size_t i) { return data_[i]; }
+  T* data() const { return data_; }
+
+ private:
+  T* data_ = nullptr;
 };
 
 }  // namespace descend::engine

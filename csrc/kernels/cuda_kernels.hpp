@@ -30,7 +30,7 @@ struct CudaControl {
   unsigned current;  ///< the copy that holds the vectors
   CudaEnd end;
   unsigned overflow;      ///< of the update at work
-  unsigned blocks_done;   ///< of the kernel at work that has an epilogue
+  unsigned blocks_done;   ///< of the kernel at work whose last block has more to do
   double loss_sum;        ///< of the step at work
   double penalty_sum;     ///< likewise
   double gradient_scale;  ///< likewise, where the norm clips it
@@ -163,8 +163,10 @@ struct CudaBackwardInput {
   const std::size_t* row;
 };
 
-/// A layer's gradient over some rows: as one chain, or for each block of block_rows rows as
-/// `kRowParts` chains over parts of it, each in a vector of its own.
+/// A layer's gradient over some rows: one chain; or of rows [0, split_rows) a sum over blocks of
+/// block_rows rows, each of kRowParts chains over parts of it, and then a chain that goes on from
+/// it. Such chains are taken side by side and left in `partial`, where the last of a tile to be
+/// there adds them up.
 template <class T>
 struct CudaGradient {
   std::size_t inputs, units;
@@ -173,18 +175,20 @@ struct CudaGradient {
   std::size_t ld_x;
   const T* d_z;
   std::size_t ld_d_z;
-  std::size_t row_begin, row_end;
-  std::size_t block_rows;  ///< 0: one chain
-  bool goes_on;            ///< the one chain goes on from what stands there
-  T* out;                  ///< chain c's at c out_size
-  std::size_t out_size;
-  // Of the launch, where the kernel's blocks are shared out among the layers.
-  unsigned first_block, chains, tile_rows, tile_columns, bias_blocks;
+  std::size_t rows, split_rows, block_rows;
+  bool goes_on;  ///< from the gradient that stands there
+  T* partial;    ///< chain c's weights, and bias behind them, at c partial_size
+  std::size_t partial_size;
+  // Of the launch, where the kernel's blocks are shared out among the layers: each tile of the
+  // weights, and each block of the bias before them, takes `chains` of them and has a counter.
+  unsigned first_block, first_counter, chains, tile_rows, tile_columns, bias_blocks;
+  unsigned* counters;
 };
 
 struct CudaGradientPlan {
   unsigned layers, blocks;
-  int tiles;  ///< their size, from 0, the largest, to 3
+  unsigned counters;
+  int tiles;  ///< their size, from 0, the largest, to 2
 };
 
 /// Elements of theta, of one layer's weights or bias.
@@ -192,23 +196,19 @@ struct CudaElements {
   std::size_t offset;
   unsigned size;
   bool are_biases;
-  unsigned row_blocks;  ///< the gradient is this many sums of kRowParts vectors; 0: it stands
-  std::size_t partial;  ///< place in those vectors
 };
 
 /// What an update, or the sums over all parameters, have in common.
 template <class T>
 struct CudaUpdate {
-  const CudaElements* elements;
-  unsigned blocks;   ///< how many of them
-  T* gradient;       ///< where it stands
-  const T* partial;  ///< vectors of partial sums, partial_size apart
-  std::size_t partial_size;
+  T* gradient;  ///< where it stands
   bool has_penalty;
   bool clips_value;
   T clip_value;
   bool clips_norm;  ///< the gradient stands then, with the penalty's, its elements clipped
   double clip_norm;
+  const CudaElements* elements;  ///< of each block
+  unsigned blocks;
   double* sums;  ///< one of each block
 };
 
@@ -226,13 +226,12 @@ struct CudaKernels {
   void (*backward_input)(const CudaStep<T>&, const CudaBackwardInput<T>&, CudaStream);
   /// Shares out a launch's blocks among `count` layers.
   CudaGradientPlan (*plan_gradients)(CudaGradient<T>* layers, std::size_t count);
-  /// Of layers that were planned and stand in the device's memory.
+  /// Of layers that were planned and stand in the device's memory, into a vector of theta's layout.
   void (*gradients)(const CudaStep<T>&, const CudaGradient<T>* layers, const CudaGradientPlan&,
-                    CudaStream);
-  /// Adds the partial sums up into `gradient`, or to what stands there.
-  void (*combine)(const CudaStep<T>&, const CudaUpdate<T>&, bool adds, CudaStream);
+                    T* gradient, CudaStream);
   void (*measure_penalty)(const CudaStep<T>&, const CudaUpdate<T>&, CudaStream);
   void (*clip_norm)(const CudaStep<T>&, const CudaUpdate<T>&, CudaStream);
+  /// Ends a step whose gradient stands.
   void (*update[kOptimizerCount])(const void* hyperparameters, const CudaStep<T>&,
                                   const CudaUpdate<T>&, CudaStream);
   /// The rule of a step, from its scalars.

@@ -1,6 +1,8 @@
 // A step's rows on a GPU: gathered and converted, and at the other end their losses.
 #pragma once
 
+#include "kernels/cuda_activations.cuh"
+#include "kernels/cuda_launch.cuh"
 #include "kernels/cuda_steps.cuh"
 #include "kernels/losses.hpp"
 
@@ -68,7 +70,7 @@ constexpr unsigned kGatherThreads = 256;
 template <class T>
 __global__ void __launch_bounds__(kGatherThreads)
     gather_kernel(const CudaStep<T> step, const CudaGather<T> gather) {
-  if (step.control->end != CudaEnd::none) return;
+  if (!goes_on(step)) return;
   const CudaExamples& examples = *step.examples;
   const CudaStepEntry& entry = step.entries[step.control->steps];
   const auto row_of = [&](std::size_t i) {
@@ -116,8 +118,8 @@ void launch_gather(const CudaStep<T>& step, const CudaGather<T>& gather, CudaStr
   const std::size_t elements =
       gather.rows * (gather.ld_x + (gather.y == nullptr ? 0 : gather.ld_y) + 1);
   const std::size_t blocks = (elements + kGatherThreads - 1) / kGatherThreads;
-  gather_kernel<T><<<static_cast<unsigned>(blocks < kMostBlocks ? blocks : kMostBlocks),
-                     kGatherThreads, 0, stream>>>(step, gather);
+  launch(true, gather_kernel<T>, static_cast<unsigned>(blocks < kMostBlocks ? blocks : kMostBlocks),
+         kGatherThreads, stream, step, gather);
 }
 
 // ---- losses ------------------------------------------------------------------------------------
@@ -166,7 +168,7 @@ __device__ void add_losses(const CudaStep<T>& step, const CudaLoss<T>& loss, dou
 template <class T>
 __global__ void __launch_bounds__(kLossThreads)
     loss_kernel(const CudaStep<T> step, const CudaLoss<T> loss) {
-  if (step.control->end != CudaEnd::none) return;
+  if (!goes_on(step)) return;
   constexpr unsigned kGroups = kLossThreads / static_cast<unsigned>(kGroup<T>);
   const std::size_t group =
       static_cast<std::size_t>(blockIdx.x) * kGroups + threadIdx.x / kGroup<T>;
@@ -211,7 +213,7 @@ __global__ void __launch_bounds__(kLossThreads)
       }
     }
   }
-  if (!is_last_block(*step.control, gridDim.x)) return;
+  if (!is_last_block(step.control->blocks_done, gridDim.x)) return;
   __shared__ double room[kTermRoom];
   add_losses(step, loss, room);
 }
@@ -221,7 +223,7 @@ void launch_loss(const CudaStep<T>& step, const CudaLoss<T>& loss, CudaStream st
   const std::size_t rows_together = loss.outputs <= kGroup<T> ? kGroup<T> : 1;
   const std::size_t of_block = kLossThreads / kGroup<T> * rows_together;
   const auto blocks = static_cast<unsigned>((loss.rows + of_block - 1) / of_block);
-  loss_kernel<T><<<blocks, kLossThreads, 0, stream>>>(step, loss);
+  launch(true, loss_kernel<T>, blocks, kLossThreads, stream, step, loss);
 }
 
 }  // namespace

@@ -21,43 +21,59 @@ __device__ __forceinline__ T mask_at(const CudaExamples& examples, const CudaDro
   return words[column % 4] < dropout.threshold ? T{0} : dropout.kept;
 }
 
-/// Whether this is the last of a kernel's blocks to come here: it sees what all of them wrote
-/// before. All threads of a block call it.
-__device__ __forceinline__ bool is_last_block(CudaControl& control, unsigned blocks) {
+/// One of both copies of a vector. Not by its index, for which they would go through memory.
+template <class T>
+__device__ __forceinline__ T* of_copy(T* const (&copies)[2], unsigned copy) {
+  return copy == 0 ? copies[0] : copies[1];
+}
+
+/// Whether this is the last of `blocks` blocks to come here: it sees what all of them wrote before.
+/// `counter` is 0 then, as it was at first. All threads of a block call it.
+__device__ __forceinline__ bool is_last_block(unsigned& counter, unsigned blocks) {
   __shared__ bool is_last;
   __threadfence();
   __syncthreads();
   if (threadIdx.x == 0) {
-    is_last = atomicAdd(&control.blocks_done, 1u) + 1 == blocks;
-    if (is_last) control.blocks_done = 0;
+    is_last = atomicAdd(&counter, 1u) + 1 == blocks;
+    if (is_last) counter = 0;
     __threadfence();
   }
   __syncthreads();
   return is_last;
 }
 
+__device__ __forceinline__ bool is_finite(double x) { return x - x == 0.0; }
+__device__ __forceinline__ bool is_finite(float x) { return x - x == 0.0f; }
+
 __device__ __forceinline__ double product(double a, double b) { return flushed(a * b); }
 __device__ __forceinline__ double added(double a, double b) { return flushed(a + b); }
 
-constexpr unsigned kSumLanes = 8;
-
-/// sum of term(i) for i < count, as sum_in_lanes of elementwise.hpp takes it; right in thread 0.
-/// All threads of a block call it. `room` holds kTermRoom terms.
+/// Puts term(i) for i < count into `room`, as many at a time as it holds, and calls add(how many).
+/// All threads of a block call it.
 constexpr unsigned kTermRoom = 1024;
-template <class Term>
-__device__ double sum_in_lanes(std::size_t count, double* room, const Term& term) {
-  double lane = 0.0;
+template <class Term, class Add>
+__device__ void for_all_terms(std::size_t count, double* room, const Term& term, const Add& add) {
   for (std::size_t begin = 0; begin < count; begin += kTermRoom) {
     const unsigned terms =
         static_cast<unsigned>(count - begin < kTermRoom ? count - begin : kTermRoom);
     for (unsigned i = threadIdx.x; i < terms; i += blockDim.x) room[i] = term(begin + i);
     __syncthreads();
-    if (threadIdx.x < kSumLanes) {
-#pragma unroll 8
-      for (unsigned i = threadIdx.x; i < terms; i += kSumLanes) lane = added(lane, room[i]);
-    }
+    add(terms);
     __syncthreads();
   }
+}
+
+/// sum of term(i) for i < count, as sum_in_lanes of elementwise.hpp takes it; right in thread 0.
+/// All threads of a block call it. `room` holds kTermRoom terms.
+constexpr unsigned kSumLanes = 8;
+template <class Term>
+__device__ double sum_in_lanes(std::size_t count, double* room, const Term& term) {
+  double lane = 0.0;
+  for_all_terms(count, room, term, [&](unsigned terms) {
+    if (threadIdx.x >= kSumLanes) return;
+#pragma unroll 8
+    for (unsigned i = threadIdx.x; i < terms; i += kSumLanes) lane = added(lane, room[i]);
+  });
   if (threadIdx.x < kSumLanes) room[threadIdx.x] = lane;
   __syncthreads();
   const double sum = added(added(added(room[0], room[4]), added(room[2], room[6])),
@@ -70,22 +86,13 @@ __device__ double sum_in_lanes(std::size_t count, double* room, const Term& term
 template <class Term>
 __device__ double sum_in_order(std::size_t count, double* room, const Term& term) {
   double sum = 0.0;
-  for (std::size_t begin = 0; begin < count; begin += kTermRoom) {
-    const unsigned terms =
-        static_cast<unsigned>(count - begin < kTermRoom ? count - begin : kTermRoom);
-    for (unsigned i = threadIdx.x; i < terms; i += blockDim.x) room[i] = term(begin + i);
-    __syncthreads();
-    if (threadIdx.x == 0) {
+  for_all_terms(count, room, term, [&](unsigned terms) {
+    if (threadIdx.x != 0) return;
 #pragma unroll 8
-      for (unsigned i = 0; i < terms; ++i) sum = added(sum, room[i]);
-    }
-    __syncthreads();
-  }
+    for (unsigned i = 0; i < terms; ++i) sum = added(sum, room[i]);
+  });
   return sum;
 }
-
-__device__ __forceinline__ bool is_finite(double x) { return x - x == 0.0; }
-__device__ __forceinline__ bool is_finite(float x) { return x - x == 0.0f; }
 
 }  // namespace
 }  // namespace descend::kernels::DESCEND_ISA_NAMESPACE

@@ -3,7 +3,9 @@
 
 #include "kernels/simd_cuda.hpp"
 
-#include "kernels/cuda_products.cuh"
+#include "kernels/cuda_dense.cuh"
+#include "kernels/cuda_gradients.cuh"
+#include "kernels/cuda_parameter_sums.cuh"
 #include "kernels/cuda_rows.cuh"
 #include "kernels/cuda_updates.cuh"
 
@@ -19,10 +21,9 @@ constexpr CudaKernels<T> table() {
       launch_backward_input<T>,
       plan_gradients<T>,
       launch_gradients<T>,
-      launch_combine<T>,
       launch_penalty<T>,
       launch_clip_norm<T>,
-#define DESCEND_ROW(name) RowUpdate<T, update_rules::name>::launch,
+#define DESCEND_ROW(name) RowUpdate<T, update_rules::name>::update,
       {DESCEND_OPTIMIZERS(DESCEND_ROW)},
 #undef DESCEND_ROW
 #define DESCEND_ROW(name) RowUpdate<T, update_rules::name>::make_rule,

@@ -1,7 +1,10 @@
-// The update of theta on a GPU: partial sums of the gradient, penalty, clipping, the optimizer's
-// rule and the moving average, in the order of engine/update.cpp.
+// The update of theta on a GPU: penalty, clipping, the optimizer's rule and the moving average, in
+// the order of engine/update.cpp.
 #pragma once
 
+#include "kernels/cuda_gradient_terms.cuh"
+#include "kernels/cuda_launch.cuh"
+#include "kernels/cuda_runs.cuh"
 #include "kernels/cuda_steps.cuh"
 #include "kernels/update_rules.hpp"
 
@@ -10,47 +13,92 @@ namespace {
 
 constexpr unsigned kUpdateThreads = 256;
 
-/// An element's gradient over a block of rows.
-template <class T>
-__device__ __forceinline__ T sum_of_parts(const CudaUpdate<T>& update, const CudaElements& elements,
-                                          unsigned i, unsigned block) {
-  const std::size_t ld = update.partial_size;
-  const T* const part = update.partial + block * kRowParts * ld + elements.partial + i;
-  return flushed(flushed(part[0] + part[ld]) + flushed(part[2 * ld] + part[3 * ld]));
-}
-
-/// An element's gradient, from its partial sums or where it stands.
-template <class T>
-__device__ __forceinline__ T gradient_at(const CudaUpdate<T>& update, const CudaElements& elements,
-                                         unsigned i) {
-  if (elements.row_blocks == 0) return update.gradient[elements.offset + i];
-  T sum = sum_of_parts(update, elements, i, 0);
-  for (unsigned block = 1; block < elements.row_blocks; ++block) {
-    sum = flushed(sum + sum_of_parts(update, elements, i, block));
+/// Updates elements of a layer's weights, or of its bias: from one copy of the vectors to the
+/// other.
+template <class T, class Rule>
+class Updater {
+ public:
+  __device__ __forceinline__ Updater(const CudaStep<T>& step, const CudaUpdate<T>& update,
+                                     bool are_biases)
+      : update_(update),
+        entry_(step.entries[step.control->steps]),
+        rule_(*reinterpret_cast<const Rule*>(are_biases ? entry_.of_biases.bytes
+                                                        : entry_.of_weights.bytes)),
+        are_biases_(are_biases),
+        scale_(static_cast<T>(update.clips_norm ? step.control->gradient_scale : 1.0)),
+        average_decay_(step.vectors.average_decay),
+        average_rest_(step.vectors.average_rest) {
+    const unsigned from = step.control->current, to = from ^ 1u;
+    theta_from_ = of_copy(step.vectors.theta, from);
+    theta_to_ = of_copy(step.vectors.theta, to);
+#pragma unroll
+    for (int k = 0; k < Rule::kStates; ++k) {
+      state_from_[k] = of_copy(step.vectors.state[k], from);
+      state_to_[k] = of_copy(step.vectors.state[k], to);
+    }
+    average_from_ = of_copy(step.vectors.average, from);
+    average_to_ = of_copy(step.vectors.average, to);
   }
-  return sum;
-}
 
-/// Adds the penalty's gradient at an element of the weights.
-template <class T>
-__device__ __forceinline__ T with_penalty(const CudaStepEntry& entry, T theta, T gradient) {
-  const T l2 = static_cast<T>(entry.l2), l1 = static_cast<T>(entry.l1);
-  const T sign = static_cast<T>(theta > T{0}) - static_cast<T>(theta < T{0});
-  const T penalty = flushed(flushed(l2 * theta) + flushed(l1 * sign));
-  return flushed(gradient + penalty);
-}
+  /// Takes the gradients of a run of elements side by side. All is read before anything is written:
+  /// what is asked for at once comes at once.
+  template <int kCount>
+  __device__ __forceinline__ void take(std::size_t place, const Run<T, kCount>& gradient) {
+    auto theta = run_at<kCount>(theta_from_ + place);
+    Run<T, kCount> states[kMostStates] = {}, average = {};
+#pragma unroll
+    for (int k = 0; k < Rule::kStates; ++k) states[k] = run_at<kCount>(state_from_[k] + place);
+    if (average_from_ != nullptr) average = run_at<kCount>(average_from_ + place);
+#pragma unroll
+    for (int e = 0; e < kCount; ++e) {
+      const T g = gradient_for_rule(theta.of[e], gradient.of[e]);
+      Vec<T> s0{states[0].of[e]}, s1{states[1].of[e]}, s2{states[2].of[e]};
+      theta.of[e] = rule_.update(Vec<T>{theta.of[e]}, Vec<T>{g}, s0, s1, s2).lane;
+      states[0].of[e] = s0.lane;
+      states[1].of[e] = s1.lane;
+      states[2].of[e] = s2.lane;
+      overflows_ |= !is_finite(theta.of[e]);
+      const T kept = flushed(average_decay_ * average.of[e]);
+      average.of[e] = flushed(kept + flushed(average_rest_ * theta.of[e]));
+    }
+    run_at<kCount>(theta_to_ + place) = theta;
+#pragma unroll
+    for (int k = 0; k < Rule::kStates; ++k) {
+#pragma unroll
+      for (int e = 0; e < kCount; ++e) overflows_ |= !is_finite(states[k].of[e]);
+      run_at<kCount>(state_to_[k] + place) = states[k];
+    }
+    if (average_from_ != nullptr) run_at<kCount>(average_to_ + place) = average;
+  }
 
-template <class T>
-__device__ __forceinline__ T clipped(T x, T most) {
-  const T above = x < -most ? -most : x;
-  return above > most ? most : above;
-}
+  __device__ __forceinline__ bool overflows() const { return overflows_; }
 
+ private:
+  __device__ __forceinline__ T gradient_for_rule(T theta, T gradient) {
+    if (update_.clips_norm) return scale_ == T{1} ? gradient : flushed(gradient * scale_);
+    if (update_.has_penalty && !are_biases_) gradient = with_penalty(entry_, theta, gradient);
+    overflows_ |= !is_finite(gradient);
+    return update_.clips_value ? clipped(gradient, update_.clip_value) : gradient;
+  }
+
+  const CudaUpdate<T> update_;
+  const CudaStepEntry& entry_;
+  const Rule rule_;
+  const bool are_biases_;
+  const T scale_;
+  const T average_decay_, average_rest_;
+  const T *theta_from_, *state_from_[kMostStates], *average_from_;
+  T *theta_to_, *state_to_[kMostStates], *average_to_;
+  bool overflows_ = false;
+};
+
+/// Ends the kernel that ends a step: its last block counts the step, unless some element
+/// overflowed.
 template <class T>
 __device__ __forceinline__ void end_update(const CudaStep<T>& step, bool overflows) {
   CudaControl& control = *step.control;
   if (overflows) control.overflow = 1;
-  if (!is_last_block(control, gridDim.x) || threadIdx.x != 0) return;
+  if (!is_last_block(control.blocks_done, gridDim.x) || threadIdx.x != 0) return;
   if (*static_cast<volatile unsigned*>(&control.overflow) != 0) {
     control.end = CudaEnd::overflow;
   } else {
@@ -62,140 +110,18 @@ __device__ __forceinline__ void end_update(const CudaStep<T>& step, bool overflo
 template <class T, class Rule>
 __global__ void __launch_bounds__(kUpdateThreads)
     update_kernel(const CudaStep<T> step, const CudaUpdate<T> update) {
-  if (step.control->end != CudaEnd::none) return;
-  const unsigned from = step.control->current, to = from ^ 1u;
-  const CudaStepEntry& entry = step.entries[step.control->steps];
-  const CudaVectors<T>& vectors = step.vectors;
+  if (!goes_on(step)) return;
   const CudaElements elements = update.elements[blockIdx.x];
-  const Rule rule = *reinterpret_cast<const Rule*>(elements.are_biases ? entry.of_biases.bytes
-                                                                       : entry.of_weights.bytes);
-  const T scale = static_cast<T>(update.clips_norm ? step.control->gradient_scale : 1.0);
-  bool overflows = false;
-  for (unsigned i = threadIdx.x; i < elements.size; i += kUpdateThreads) {
+  Updater<T, Rule> updater(step, update, elements.are_biases);
+  constexpr int kCount = Vector<T>::kSize;  // elements are whole groups
+  for (unsigned i = threadIdx.x * kCount; i < elements.size; i += kUpdateThreads * kCount) {
     const std::size_t place = elements.offset + i;
-    const T theta = vectors.theta[from][place];
-    T gradient = update.clips_norm ? update.gradient[place] : gradient_at(update, elements, i);
-    if (update.clips_norm) {
-      if (scale != T{1}) gradient = flushed(gradient * scale);
-    } else {
-      if (update.has_penalty && !elements.are_biases) {
-        gradient = with_penalty(entry, theta, gradient);
-      }
-      overflows |= !is_finite(gradient);
-      if (update.clips_value) gradient = clipped(gradient, update.clip_value);
-    }
-    Vec<T> states[kMostStates];
-#pragma unroll
-    for (int k = 0; k < static_cast<int>(kMostStates); ++k) {
-      states[k] = {k < Rule::kStates ? vectors.state[k][from][place] : T{0}};
-    }
-    const T moved =
-        rule.update(Vec<T>{theta}, Vec<T>{gradient}, states[0], states[1], states[2]).lane;
-    overflows |= !is_finite(moved);
-    vectors.theta[to][place] = moved;
-#pragma unroll
-    for (int k = 0; k < Rule::kStates; ++k) {
-      overflows |= !is_finite(states[k].lane);
-      vectors.state[k][to][place] = states[k].lane;
-    }
-    if (vectors.average[0] != nullptr) {
-      const T kept = flushed(vectors.average_decay * vectors.average[from][place]);
-      vectors.average[to][place] = flushed(kept + flushed(vectors.average_rest * moved));
-    }
+    updater.take(place, run_at<kCount>(update.gradient + place));
   }
-  end_update(step, overflows);
+  end_update(step, updater.overflows());
 }
 
-template <class T>
-__global__ void __launch_bounds__(kUpdateThreads)
-    combine_kernel(const CudaStep<T> step, const CudaUpdate<T> update, bool adds) {
-  if (step.control->end != CudaEnd::none) return;
-  const CudaElements elements = update.elements[blockIdx.x];
-  if (elements.row_blocks == 0) return;
-  for (unsigned i = threadIdx.x; i < elements.size; i += kUpdateThreads) {
-    const std::size_t place = elements.offset + i;
-    T gradient = sum_of_parts(update, elements, i, 0);
-    if (adds) gradient = flushed(update.gradient[place] + gradient);
-    for (unsigned block = 1; block < elements.row_blocks; ++block) {
-      gradient = flushed(gradient + sum_of_parts(update, elements, i, block));
-    }
-    update.gradient[place] = gradient;
-  }
-}
-
-// ---- sums over all parameters, in the blocks of engine/parameter_blocks
-// ----------------------------
-
-template <class T>
-__global__ void __launch_bounds__(kUpdateThreads)
-    penalty_kernel(const CudaStep<T> step, const CudaUpdate<T> update) {
-  if (step.control->end != CudaEnd::none) return;
-  __shared__ double room[kTermRoom];
-  const CudaStepEntry& entry = step.entries[step.control->steps];
-  const CudaElements elements = update.elements[blockIdx.x];
-  const T* const theta = step.vectors.theta[step.control->current] + elements.offset;
-  const double half_l2 = product(0.5, entry.l2);
-  const double sum =
-      elements.are_biases ? 0.0 : sum_in_lanes(elements.size, room, [&](std::size_t i) {
-        const double value = static_cast<double>(theta[i]);
-        return added(product(half_l2, product(value, value)),
-                     product(entry.l1, value < 0.0 ? -value : value));
-      });
-  if (threadIdx.x == 0) update.sums[blockIdx.x] = sum;
-  if (!is_last_block(*step.control, gridDim.x)) return;
-  const double all =
-      sum_in_order(gridDim.x, room, [&](std::size_t i) { return __ldcg(update.sums + i); });
-  if (threadIdx.x == 0) step.control->penalty_sum = all;
-}
-
-template <class T>
-__global__ void __launch_bounds__(kUpdateThreads)
-    clip_norm_kernel(const CudaStep<T> step, const CudaUpdate<T> update) {
-  if (step.control->end != CudaEnd::none) return;
-  __shared__ double room[kTermRoom];
-  const CudaStepEntry& entry = step.entries[step.control->steps];
-  const CudaElements elements = update.elements[blockIdx.x];
-  const T* const theta = step.vectors.theta[step.control->current];
-  bool overflows = false;
-  const double sum = sum_in_lanes(elements.size, room, [&](std::size_t i) {
-    const std::size_t place = elements.offset + i;
-    T gradient = gradient_at(update, elements, static_cast<unsigned>(i));
-    if (update.has_penalty && !elements.are_biases) {
-      gradient = with_penalty(entry, theta[place], gradient);
-    }
-    overflows |= !is_finite(gradient);
-    if (update.clips_value) gradient = clipped(gradient, update.clip_value);
-    update.gradient[place] = gradient;
-    const double value = static_cast<double>(gradient);
-    return product(value, value);
-  });
-  if (overflows) step.control->overflow = 1;
-  if (threadIdx.x == 0) update.sums[blockIdx.x] = sum;
-  if (!is_last_block(*step.control, gridDim.x)) return;
-  const double squares =
-      sum_in_order(gridDim.x, room, [&](std::size_t i) { return __ldcg(update.sums + i); });
-  if (threadIdx.x != 0) return;
-  CudaControl& control = *step.control;
-  const double norm = ::sqrt(squares);
-  if (!is_finite(norm)) control.overflow = 1;
-  control.gradient_scale = norm > update.clip_norm ? flushed(update.clip_norm / norm) : 1.0;
-}
-
-template <class T>
-void launch_combine(const CudaStep<T>& step, const CudaUpdate<T>& update, bool adds,
-                    CudaStream stream) {
-  combine_kernel<T><<<update.blocks, kUpdateThreads, 0, stream>>>(step, update, adds);
-}
-template <class T>
-void launch_penalty(const CudaStep<T>& step, const CudaUpdate<T>& update, CudaStream stream) {
-  penalty_kernel<T><<<update.blocks, kUpdateThreads, 0, stream>>>(step, update);
-}
-template <class T>
-void launch_clip_norm(const CudaStep<T>& step, const CudaUpdate<T>& update, CudaStream stream) {
-  clip_norm_kernel<T><<<update.blocks, kUpdateThreads, 0, stream>>>(step, update);
-}
-
-/// The update of a row of optimizer.hpp, whose hyperparameters pick its rule.
+/// The kernels of a row of optimizer.hpp: its hyperparameters pick the rule.
 template <class T, template <class> class Row>
 struct RowUpdate {
   using Hyperparameters = typename Row<T>::Hyperparameters;
@@ -209,17 +135,22 @@ struct RowUpdate {
                   });
   }
 
-  static void launch(const void* hyperparameters, const CudaStep<T>& step,
+  static void update(const void* hyperparameters, const CudaStep<T>& step,
                      const CudaUpdate<T>& update, CudaStream stream) {
-    Row<T>::visit(*static_cast<const Hyperparameters*>(hyperparameters), StepScalars{}, false,
-                  [&](const auto& rule) { launch_rule(rule, step, update, stream); });
+    with_rule(hyperparameters,
+              [&](const auto& rule) { launch_update(rule, step, update, stream); });
   }
 
  private:
+  template <class Launch>
+  static void with_rule(const void* hyperparameters, const Launch& launch_of) {
+    Row<T>::visit(*static_cast<const Hyperparameters*>(hyperparameters), StepScalars{}, false,
+                  launch_of);
+  }
   template <class Rule>
-  static void launch_rule(const Rule&, const CudaStep<T>& step, const CudaUpdate<T>& update,
-                          CudaStream stream) {
-    update_kernel<T, Rule><<<update.blocks, kUpdateThreads, 0, stream>>>(step, update);
+  static void launch_update(const Rule&, const CudaStep<T>& step, const CudaUpdate<T>& update,
+                            CudaStream stream) {
+    launch(true, update_kernel<T, Rule>, update.blocks, kUpdateThreads, stream, step, update);
   }
 };
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import descend
 from descend.cli.options import (
     add_data,
     add_measurement,
@@ -104,6 +105,11 @@ def parser() -> argparse.ArgumentParser:
         _RESUME_EXAMPLES,
     )
     resume.add_argument("checkpoint", type=Path, help="the file that --checkpoint named")
+    resume.add_argument(
+        "--device",
+        choices=descend.devices(),
+        help="what the steps run on (default: that of the run so far); the result is the same",
+    )
     predict = _command(
         commands,
         "predict",

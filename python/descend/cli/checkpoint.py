@@ -61,14 +61,14 @@ class Checkpoint:
             saved.unlink(missing_ok=True)
             unfinished.unlink(missing_ok=True)
 
-    def trainer(self, threads: int | None) -> descend.Trainer:
+    def trainer(self, threads: int | None, device: str) -> descend.Trainer:
         """Read the trainer as it was saved."""
         with (
             _reading(self.path),
             zipfile.ZipFile(self.path) as file,
             tempfile.TemporaryDirectory() as folder,
         ):
-            return descend.Trainer.load(file.extract(_TRAINER, folder), threads)
+            return descend.Trainer.load(file.extract(_TRAINER, folder), threads, device=device)
 
 
 class Saver(descend.Callback):

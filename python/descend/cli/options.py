@@ -253,3 +253,9 @@ def add_training(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="at most so many; the result is the same for any (default: what the work is worth)",
     )
+    group.add_argument(
+        "--device",
+        choices=descend.devices(),
+        default="cpu",
+        help="what the steps run on; the result is the same (default: %(default)s)",
+    )

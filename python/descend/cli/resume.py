@@ -6,10 +6,11 @@ import argparse
 import os
 from pathlib import Path
 
+import descend
 from descend.cli import checkpoint, results, train
 from descend.cli.checkpoint import Checkpoint
 from descend.cli.dataset import name_of
-from descend.cli.errors import DataError
+from descend.cli.errors import DataError, UsageError
 from descend.cli.words import say
 
 __all__ = ["run"]
@@ -25,10 +26,19 @@ def run(arguments: argparse.Namespace) -> None:
             f"{started.data}: not the data that the run of {saved.path} was started with; put "
             "them back, or begin again with descend train."
         )
-    trainer = saved.trainer(started.threads)
+    trainer = saved.trainer(started.threads, _device(arguments.device or started.device, saved))
     where = results.places(started.output, started.report, data.name)
     say("resumed", f"{saved.path}, after {trainer.epoch} of {started.epochs} epochs")
     train.train(trainer, data, started, where, saved)
+
+
+def _device(device: str, saved: Checkpoint) -> str:
+    if device == "cuda" and not descend.cuda_devices():
+        raise UsageError(
+            f"--device cuda, of the run of {saved.path}: there is no NVIDIA GPU here, or descend "
+            "was built without CUDA; descend resume --device cpu goes on to the same result."
+        )
+    return device
 
 
 def _started(saved: Checkpoint) -> argparse.Namespace:

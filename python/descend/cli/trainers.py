@@ -33,6 +33,7 @@ def build(data: Prepared, arguments: argparse.Namespace) -> descend.Trainer:
             batch_size=arguments.batch_size,
             seed=arguments.seed,
             threads=arguments.threads,
+            device=arguments.device,
             l2=arguments.l2,
             clip_norm=arguments.clip_norm,
             class_weight=None if arguments.class_weight == "none" else arguments.class_weight,

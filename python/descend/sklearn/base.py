@@ -64,6 +64,7 @@ class BaseMLP(EpochEstimator):
         "average_decay": [None, Interval(Real, 0, 1, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "threads": [None, Interval(Integral, 1, None, closed="left")],
+        "device": [StrOptions(set(ds.devices()))],
     }
 
     def _validate_params(self) -> None:
@@ -151,6 +152,7 @@ class BaseMLP(EpochEstimator):
             "clip_norm": self.clip_norm is not None,
             "clip_value": self.clip_value is not None,
             "average_decay": self.average_decay is not None,
+            "device 'cuda'": self.device != "cpu",
             **{name: bool(value) for name, value in self._loss_options().items()},
         }
         for name, is_given in given.items():

@@ -116,6 +116,9 @@ class MLPClassifier(ClassifierMixin, ClassLabels):
     threads : int or None, default=None
         At most so many; by default as many as the work is worth. The result is the same, bit for
         bit; not in scikit-learn.
+    device : {"cpu", "cuda"}, default="cpu"
+        What the epochs of 'sgd' and 'adam' run on, to the same bits: ``docs/cuda.md``; not in
+        scikit-learn.
 
     Attributes
     ----------
@@ -192,6 +195,7 @@ class MLPClassifier(ClassifierMixin, ClassLabels):
         label_smoothing: float = 0.0,
         dropout: float = 0.0,
         threads: int | None = None,
+        device: str = "cpu",
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -226,6 +230,7 @@ class MLPClassifier(ClassifierMixin, ClassLabels):
         self.label_smoothing = label_smoothing
         self.dropout = dropout
         self.threads = threads
+        self.device = device
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(

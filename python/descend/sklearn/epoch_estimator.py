@@ -60,6 +60,7 @@ class EpochEstimator(NetworkEstimator):
             shuffle=False,
             seed=self._dropout_seed(),
             threads=self.threads,
+            device=self.device,
             l2=self.alpha,
             divide_penalty=True,
             clip_norm=self.clip_norm,

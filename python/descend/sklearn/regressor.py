@@ -102,6 +102,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     threads : int or None, default=None
         At most so many; by default as many as the work is worth. The result is the same, bit for
         bit; not in scikit-learn.
+    device : {"cpu", "cuda"}, default="cpu"
+        What the epochs of 'sgd' and 'adam' run on, to the same bits: ``docs/cuda.md``; not in
+        scikit-learn.
 
     Attributes
     ----------
@@ -172,6 +175,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         average_decay: float | None = None,
         dropout: float = 0.0,
         threads: int | None = None,
+        device: str = "cpu",
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -204,6 +208,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.average_decay = average_decay
         self.dropout = dropout
         self.threads = threads
+        self.device = device
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
