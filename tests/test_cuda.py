@@ -247,8 +247,10 @@ def test_estimators_give_the_bits_of_the_processor(kind, solver):
 def test_the_command_line_gives_the_bits_of_the_processor(descend):
     write_csv("iris.csv", *iris_rows())
     train = ["train", "iris.csv", "--target", "species", "--epochs", 20, "--layers", "16,8"]
-    assert descend(*train, "-o", "cpu")[0] == 0
-    assert descend(*train, "-o", "cuda", "--device", "cuda", "--checkpoint", "run.ckpt")[0] == 0
+    assert descend(*train, "--output", "cpu")[0] == 0
+    assert (
+        descend(*train, "--output", "cuda", "--device", "cuda", "--checkpoint", "run.ckpt")[0] == 0
+    )
     names = ["model.safetensors", "history.csv"]
     cpu, cuda = ([(Path(device) / name).read_bytes() for name in names] for device in DEVICES)
     assert cuda == cpu

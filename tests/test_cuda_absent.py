@@ -58,5 +58,5 @@ def test_the_command_line_says_that_the_gpu_is_missing(descend):
     write_csv("iris.csv", *iris_rows())
     train = ["train", "iris.csv", "--target", "species", "--epochs", 2]
     fails(descend(*train, "--device", "cuda"), 2, "device 'cuda' needs")
-    assert descend(*train, "--checkpoint", "run.ckpt", "-o", "model")[0] == 0
+    assert descend(*train, "--checkpoint", "run.ckpt", "--output", "model")[0] == 0
     fails(descend("resume", "run.ckpt", "--device", "cuda"), 2, "no NVIDIA GPU", "--device cpu")

@@ -131,8 +131,8 @@ template <class T>
 void launch_forward(const CudaStep<T>& step, const CudaForward<T>& layer, CudaStream stream) {
   with_tiles_of<T>(layer.rows, layer.units, [&](auto tiles) {
     using Tiles = decltype(tiles);
-    launch(Tiles::kOverlaps, dense_forward_kernel<T, Tiles>,
-           tile_grid<Tiles>(layer.rows, layer.units), Tiles::kThreads, stream, step, layer);
+    launch(false, dense_forward_kernel<T, Tiles>, tile_grid<Tiles>(layer.rows, layer.units),
+           Tiles::kThreads, stream, step, layer);
   });
 }
 
@@ -141,7 +141,7 @@ void launch_backward_input(const CudaStep<T>& step, const CudaBackwardInput<T>& 
                            CudaStream stream) {
   with_tiles_of<T>(layer.rows, layer.inputs, [&](auto tiles) {
     using Tiles = decltype(tiles);
-    launch(Tiles::kOverlaps, dense_backward_input_kernel<T, Tiles>,
+    launch(false, dense_backward_input_kernel<T, Tiles>,
            tile_grid<Tiles>(layer.rows, padded<T>(layer.inputs)), Tiles::kThreads, stream, step,
            layer);
   });

@@ -186,8 +186,8 @@ void launch_gradients(const CudaStep<T>& step, const CudaGradient<T>* layers,
                       const CudaGradientPlan& plan, T* gradient, CudaStream stream) {
   with_tiles<T>(plan.tiles, [&](auto tiles) {
     using Tiles = decltype(tiles);
-    launch(Tiles::kOverlaps, gradients_kernel<T, Tiles>, plan.blocks, Tiles::kThreads, stream, step,
-           layers, plan.layers, gradient);
+    launch(false, gradients_kernel<T, Tiles>, plan.blocks, Tiles::kThreads, stream, step, layers,
+           plan.layers, gradient);
   });
 }
 

@@ -19,9 +19,6 @@ struct Tiling {
   // So many runs of 16 bytes of the depth are unrolled: more and the code is long to fetch, which
   // small products run through once.
   static constexpr int kUnroll = kUnrolled;
-  // Whether a kernel may come to the multiprocessors before the one ahead of it has ended. Large
-  // tiles may not: they would share those that are free first, and leave others idle.
-  static constexpr bool kOverlaps = kRows * kColumns < 32 * 32;
   // Of a multiprocessor, at the least: what one waits for, another one's work fills.
   static constexpr int kLeastBlocks = 2;
 
