@@ -201,6 +201,7 @@ def test_methods_and_attributes_are_scikit_learns(kind):
         "class_weight",
         "clip_norm",
         "clip_value",
+        "device",
         "dropout",
         "history_",
         "label_smoothing",

@@ -9,8 +9,7 @@
 namespace descend::kernels::DESCEND_ISA_NAMESPACE {
 namespace {
 
-// ---- copies to shared memory, which go on while the threads do
-// -----------------------------------
+// ---- copies to shared memory, which go on while the threads do ---------------------------------
 
 /// Begins to copy 16 bytes; `to` is an address in shared memory. Before Ampere it is done at once.
 __device__ __forceinline__ void begin_copy(unsigned to, const void* from) {
@@ -37,8 +36,7 @@ __device__ __forceinline__ void wait_for_groups() {
 #endif
 }
 
-// ---- a part of the depth
-// -------------------------------------------------------------------------
+// ---- a part of the depth -----------------------------------------------------------------------
 
 /// One operand's side of a tile: kSize rows or columns, of which a thread has kOwn. A part of the
 /// depth stands in shared memory as it stands in the operand, (kSize, kDepth) or (kDepth, kSize).

@@ -12,8 +12,8 @@
 namespace descend {
 
 /// A read-only (rows, columns) matrix of any element type, of which the elements that are not 0 are
-/// stored. Within a row the columns may stand in any order, each of them once. Products walk what is
-/// stored, or where that is much, a step's rows are made dense when they are gathered.
+/// stored. Within a row the columns may stand in any order, each of them once. Products walk what
+/// is stored, or where that is much, a step's rows are made dense when they are gathered.
 ///
 /// What takes the view checks that `indptr` never decreases and stays within the places stored, and
 /// that each index is a column: it throws std::invalid_argument otherwise. What is changed later,
