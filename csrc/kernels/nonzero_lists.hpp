@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/group_sums.hpp"
 #include "kernels/kernel_table.hpp"
 
 namespace descend::kernels::DESCEND_ISA_NAMESPACE {
@@ -13,18 +14,6 @@ namespace {
 
 // So many elements ahead, rows of w are fetched: they are in no cache near by.
 constexpr std::ptrdiff_t kElementsAhead = 8;
-
-// sums += the product of an element and its row of b.
-template <class T, int kGroups>
-DESCEND_INLINE void add_product(const Nonzero<T>& element, const T* b, std::size_t ld_b,
-                                Vec<T> (&sums)[kGroups]) {
-  const Vec<T> value = Vec<T>::broadcast(element.value);
-  const T* const b_row = b + element.place * ld_b;
-#pragma GCC unroll 4
-  for (int group = 0; group < kGroups; ++group) {
-    sums[group] = fma(value, Vec<T>::load(b_row + group * kGroup<T>), sums[group]);
-  }
-}
 
 // z = x w for one panel of w, `kGroups` groups wide.
 template <class T, int kGroups>
@@ -34,8 +23,7 @@ void forward_lists(const DenseForward<T>& layer, std::size_t column, T* z) {
   for (std::size_t row = 0; row < layer.rows; ++row) {
     const NonzeroList<T> list = layer.lists[row];
     Vec<T> sums[kGroups];
-#pragma GCC unroll 4
-    for (int group = 0; group < kGroups; ++group) sums[group] = Vec<T>::zero();
+    clear_sums(sums);
     for (const Nonzero<T>* element = list.begin; element != list.end; ++element) {
       if (list.end - element > kElementsAhead) {
         const T* const ahead = w + element[kElementsAhead].place * kWidth;
@@ -44,11 +32,9 @@ void forward_lists(const DenseForward<T>& layer, std::size_t column, T* z) {
           __builtin_prefetch(ahead + group * kGroup<T>, 0, 3);
         }
       }
-      add_product<T, kGroups>(*element, w, kWidth, sums);
+      add_product(element->value, w + element->place * kWidth, sums);
     }
-    T* const place = z + row * layer.ld_a + column;
-#pragma GCC unroll 4
-    for (int group = 0; group < kGroups; ++group) sums[group].store(place + group * kGroup<T>);
+    write_sums(sums, z + row * layer.ld_a + column);
   }
 }
 
@@ -58,10 +44,9 @@ template <class T, int kGroups>
 DESCEND_INLINE void sum_block(const Nonzero<T>*& element, const Nonzero<T>* end,
                               std::uint32_t row_end, const T* d_z, std::size_t ld_d_z,
                               Vec<T> (&sums)[kGroups]) {
-#pragma GCC unroll 4
-  for (int group = 0; group < kGroups; ++group) sums[group] = Vec<T>::zero();
+  clear_sums(sums);
   for (; element != end && element->place < row_end; ++element) {
-    add_product<T, kGroups>(*element, d_z, ld_d_z, sums);
+    add_product(element->value, d_z + element->place * ld_d_z, sums);
   }
 }
 
@@ -95,19 +80,15 @@ void backward_lists(const DenseBackwardWeights<T>& layer) {
 #pragma GCC unroll 4
       for (int group = 0; group < kGroups; ++group) {
         sums[group] = sums[group] + (high[group] + other[group]);
-        if (goes_on) sums[group] = Vec<T>::load(place + group * kGroup<T>) + sums[group];
       }
+      if (goes_on) add_sums(place, sums);
     } else {
-#pragma GCC unroll 4
-      for (int group = 0; group < kGroups; ++group) {
-        sums[group] = goes_on ? Vec<T>::load(place + group * kGroup<T>) : Vec<T>::zero();
-      }
+      begin_sums(place, goes_on, sums);
       for (; element != end; ++element) {
-        add_product<T, kGroups>(*element, d_z, layer.ld_d_z, sums);
+        add_product(element->value, d_z + element->place * layer.ld_d_z, sums);
       }
     }
-#pragma GCC unroll 4
-    for (int group = 0; group < kGroups; ++group) sums[group].store(place + group * kGroup<T>);
+    write_sums(sums, place);
   }
 }
 

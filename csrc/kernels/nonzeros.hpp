@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/group_sums.hpp"
 #include "kernels/kernel_table.hpp"
 
 namespace descend::kernels::DESCEND_ISA_NAMESPACE {
@@ -89,33 +90,11 @@ struct List {
   const T* a;
   Vec<T> sums[kGroups];
 
-  DESCEND_INLINE void read(const T* c, bool goes_on) {
-#pragma GCC unroll 4
-    for (int group = 0; group < kGroups; ++group) {
-      sums[group] = goes_on ? Vec<T>::load(c + group * kGroup<T>) : Vec<T>::zero();
-    }
-  }
   // sums += the product of the first element left and its row of b.
   DESCEND_INLINE void add_first(std::size_t step, const T* b, std::size_t ld_b) {
     const auto k = static_cast<std::size_t>(__builtin_ctzll(bits));
     bits &= bits - 1;
-    const Vec<T> element = Vec<T>::broadcast(a[k * step]);
-    const T* const b_row = b + k * ld_b;
-#pragma GCC unroll 4
-    for (int group = 0; group < kGroups; ++group) {
-      sums[group] = fma(element, Vec<T>::load(b_row + group * kGroup<T>), sums[group]);
-    }
-  }
-  // sums = c + sums.
-  DESCEND_INLINE void add(const T* c) {
-#pragma GCC unroll 4
-    for (int group = 0; group < kGroups; ++group) {
-      sums[group] = Vec<T>::load(c + group * kGroup<T>) + sums[group];
-    }
-  }
-  DESCEND_INLINE void write(T* c) const {
-#pragma GCC unroll 4
-    for (int group = 0; group < kGroups; ++group) sums[group].store(c + group * kGroup<T>);
+    add_product(a[k * step], b + k * ld_b, sums);
   }
 };
 
@@ -155,7 +134,9 @@ DESCEND_INLINE void forward_rows(const DenseForward<T>& layer, std::size_t row, 
   T* const place = z + row * layer.ld_a + column;
   List<T, kGroups> lists[kLists];
 #pragma GCC unroll 4
-  for (int i = 0; i < kLists; ++i) lists[i].read(place + i * layer.ld_a, first > 0);
+  for (int i = 0; i < kLists; ++i) {
+    begin_sums(place + i * layer.ld_a, first > 0, lists[i].sums);
+  }
   for (std::size_t word = first; word < end; ++word) {
     const std::size_t input = word * kNonzeroBits;
 #pragma GCC unroll 4
@@ -166,7 +147,7 @@ DESCEND_INLINE void forward_rows(const DenseForward<T>& layer, std::size_t row, 
     add_products(lists, 1, w + input * kWidth, kWidth);
   }
 #pragma GCC unroll 4
-  for (int i = 0; i < kLists; ++i) lists[i].write(place + i * layer.ld_a);
+  for (int i = 0; i < kLists; ++i) write_sums(lists[i].sums, place + i * layer.ld_a);
 }
 
 // z = x w for one panel of w.
@@ -206,15 +187,15 @@ DESCEND_INLINE void backward_inputs(const RowsOfBlock<T>& rows, std::size_t inpu
   List<T, kGroups> lists[kLists];
 #pragma GCC unroll 4
   for (int i = 0; i < kLists; ++i) {
-    lists[i].read(c + i * kWidth, into == Sums::go_on);
+    begin_sums(c + i * kWidth, into == Sums::go_on, lists[i].sums);
     lists[i].bits = rows.words == nullptr ? rows.all : rows.words[input + i];
     lists[i].a = rows.x + input + i;
   }
   add_products(lists, rows.ld_x, rows.d_z, rows.ld_d_z);
 #pragma GCC unroll 4
   for (int i = 0; i < kLists; ++i) {
-    if (into == Sums::add) lists[i].add(c + i * kWidth);
-    lists[i].write(c + i * kWidth);
+    if (into == Sums::add) add_sums(c + i * kWidth, lists[i].sums);
+    write_sums(lists[i].sums, c + i * kWidth);
   }
 }
 
