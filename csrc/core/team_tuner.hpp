@@ -3,6 +3,7 @@
 // predicts. The choice changes no result, only when it comes.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 
 namespace descend::core {
@@ -24,6 +25,16 @@ class TeamTuner {
 
   /// Says how long a stretch with workers() threads took: of whole pieces, or with a smaller one.
   void record(double pieces, double seconds);
+
+  /// Times a stretch and records it: work(workers()) returns how many pieces it did.
+  template <class Work>
+  void run_stretch(const Work& work) {
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point begin = Clock::now();
+    const double pieces = work(workers());
+    const std::chrono::duration<double> seconds = Clock::now() - begin;
+    record(pieces, seconds.count());
+  }
 
  private:
   bool tries_larger() const;

@@ -1,7 +1,6 @@
 #include "descend/network.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 #include <mutex>
 #include <shared_mutex>
@@ -44,7 +43,6 @@ std::vector<LayerShape> shapes_of(const engine::ParameterLayout& layout) {
 template <class T>
 double gradient_over_rows(const State& state, const engine::Examples& examples, Loss loss,
                           int threads, const std::function<bool()>& interrupted, T* canonical) {
-  using Clock = core::InterruptPoll::Clock;
   const engine::Rows rows{nullptr, 0, examples.inputs.rows()};
   const double total = engine::weight_sum(examples.weights, rows);
   const std::size_t block_rows = std::min(rows.count, engine::kBlockRows);
@@ -78,12 +76,11 @@ double gradient_over_rows(const State& state, const engine::Examples& examples, 
     blocks = std::min(left, tuner.pieces());
     const engine::Rows stretch =
         rows.part(first, std::min(first + blocks * block_rows, rows.count));
-    const Clock::time_point begin = Clock::now();
-    engine.share_out(tuner.workers());
-    core::run_team(tuner.workers(), [&](const core::Worker& worker) { add_rows(worker, stretch); });
-    const std::chrono::duration<double> seconds = Clock::now() - begin;
-    tuner.record(static_cast<double>(stretch.count) / static_cast<double>(block_rows),
-                 seconds.count());
+    tuner.run_stretch([&](int team) {
+      engine.share_out(team);
+      core::run_team(team, [&](const core::Worker& worker) { add_rows(worker, stretch); });
+      return static_cast<double>(stretch.count) / static_cast<double>(block_rows);
+    });
   }
   if (ended) {
     poll.throw_failure();

@@ -251,14 +251,14 @@ StretchEnd run_steps(const StepMemory<T>& memory, const EpochPlan& plan, const O
       break;
     }
     const std::size_t rows_before = progress.rows;
-    const Clock::time_point begin = Clock::now();
-    memory.engine.share_out(tuner.workers());
-    core::run_team(tuner.workers(), [&](const core::Worker& worker) {
-      StretchWorker<T>(run, worker).take_steps(most_steps);
+    tuner.run_stretch([&](int team) {
+      memory.engine.share_out(team);
+      core::run_team(team, [&](const core::Worker& worker) {
+        StretchWorker<T>(run, worker).take_steps(most_steps);
+      });
+      const auto rows = static_cast<double>(progress.rows - rows_before);
+      return rows / static_cast<double>(plan.batch_rows);
     });
-    const std::chrono::duration<double> seconds = Clock::now() - begin;
-    const auto rows = static_cast<double>(progress.rows - rows_before);
-    tuner.record(rows / static_cast<double>(plan.batch_rows), seconds.count());
   }
   return run.end;
 }
