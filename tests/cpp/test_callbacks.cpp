@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "check.hpp"
@@ -15,17 +16,33 @@ namespace ds = descend;
 
 namespace {
 
-void test_a_run_interrupted_in_its_checks_changes_nothing() {
-  // Rows that overlap: long to read, and small.
-  constexpr std::size_t kColumns = 4000;
-  const std::vector<float> x(1'000'000 + kColumns, 1.0F);
-  const std::vector<std::uint8_t> labels(1'000'000);
-  const ds::ConstMatrixView inputs(x.data(), labels.size(), kColumns, 1);
-  const ds::LabelView targets(labels.data(), labels.size());
+// Rows that overlap: long to work on, and small.
+struct OverlappingRows {
+  static constexpr std::size_t kColumns = 4000;
+  std::vector<float> x;
+  std::vector<std::uint8_t> labels;
+  ds::ConstMatrixView inputs;
+  ds::LabelView targets;
+
+  OverlappingRows(std::size_t rows, float value)
+      : x(rows + kColumns, value),
+        labels(rows),
+        inputs(x.data(), rows, kColumns, 1),
+        targets(labels.data(), rows) {}
+};
+
+ds::Network network_of(std::vector<ds::Dense> layers) {
   ds::NetworkSpec spec;
-  spec.inputs = kColumns;
-  spec.layers = {{2}};
-  const ds::Network network(spec, 1);
+  spec.inputs = OverlappingRows::kColumns;
+  spec.layers = std::move(layers);
+  return ds::Network(spec, 1);
+}
+
+void test_a_run_interrupted_in_its_checks_changes_nothing() {
+  const OverlappingRows rows(1'000'000, 1.0F);
+  const ds::ConstMatrixView& inputs = rows.inputs;
+  const ds::LabelView& targets = rows.targets;
+  const ds::Network network = network_of({{2}});
   ds::TrainerOptions options;
   options.threads = 1;
   ds::Trainer trainer = small_trainer(network, options);
@@ -45,16 +62,10 @@ void test_a_run_interrupted_in_its_checks_changes_nothing() {
 }
 
 void test_what_a_question_throws_is_the_calls_own() {
-  // Rows that overlap: long to work on, and small.
-  constexpr std::size_t kColumns = 4000;
-  const std::vector<float> x(20'000 + kColumns, 0.01F);
-  const std::vector<std::uint8_t> labels(20'000);
-  const ds::ConstMatrixView inputs(x.data(), labels.size(), kColumns, 1);
-  const ds::LabelView targets(labels.data(), labels.size());
-  ds::NetworkSpec spec;
-  spec.inputs = kColumns;
-  spec.layers = {{96}, {2}};
-  const ds::Network network(spec, 1);
+  const OverlappingRows rows(20'000, 0.01F);
+  const ds::ConstMatrixView& inputs = rows.inputs;
+  const ds::LabelView& targets = rows.targets;
+  const ds::Network network = network_of({{96}, {2}});
   for (const int threads : {1, 2}) {
     ds::TrainerOptions options;
     options.threads = threads;
@@ -67,8 +78,10 @@ void test_what_a_question_throws_is_the_calls_own() {
     fit.interrupted = question;
     thrown([&] { trainer.fit(inputs, targets, fit); });
     thrown([&] { trainer.evaluate(inputs, targets, {}, {}, question); });
-    std::vector<float> outputs(labels.size() * 2), gradient(network.parameter_count());
-    thrown([&] { network.predict(inputs, {outputs.data(), labels.size(), 2}, threads, question); });
+    std::vector<float> outputs(rows.labels.size() * 2), gradient(network.parameter_count());
+    thrown([&] {
+      network.predict(inputs, {outputs.data(), rows.labels.size(), 2}, threads, question);
+    });
     thrown([&] {
       network.loss_and_gradient(inputs, targets, ds::Loss::softmax_cross_entropy,
                                 {gradient.data(), gradient.size()}, {}, threads, question);
