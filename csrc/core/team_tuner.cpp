@@ -20,6 +20,13 @@ constexpr double kSlowdown = 1.25;
 constexpr int kFewStretches = 3;
 // Stretches in between have so many times the time of the tries.
 constexpr double kSettledStretch = 3.0;
+// A glance takes so many seconds longer than no glance would, or so many stretches, or until the
+// larger team is faster by a part. The next one comes after so many times as long. That is long
+// enough for a system to move threads that share a core, if it costs little.
+constexpr double kGlanceSeconds = 4e-3;
+constexpr int kMostGlanceStretches = 100;
+constexpr double kGain = 1.05;
+constexpr double kGlanceTimes = 30.0;
 
 double faster_of(double time, double piece) { return time == 0.0 ? piece : std::min(time, piece); }
 
@@ -29,38 +36,41 @@ std::size_t pieces_in(double seconds, double piece) {
 
 }  // namespace
 
+int TeamTuner::workers() const {
+  switch (phase_) {
+    case Phase::trying: return tries_larger() ? workers_ : workers_ / 2;
+    case Phase::glancing: return next_larger();
+    default: return workers_;
+  }
+}
+
 std::size_t TeamTuner::pieces() const {
   if (!tunes_) return static_cast<std::size_t>(-1);
-  return pieces_in(settled_ > 0.0 ? settled_stretch_ : kStretchSeconds, piece_);
+  if (phase_ != Phase::settled) return pieces_in(kStretchSeconds, piece_);
+  return pieces_in(std::min(settled_stretch_, until_glance_), piece_);
 }
 
 void TeamTuner::record(double pieces, double seconds) {
   if (!tunes_ || pieces == 0.0) return;
   piece_ = seconds / pieces;
-  if (settled_ > 0.0) {
-    go_on(pieces, seconds);
-  } else {
-    try_stretch(seconds);
+  switch (phase_) {
+    case Phase::trying: return try_stretch(seconds);
+    case Phase::settled: return go_on(pieces, seconds);
+    case Phase::glancing: return glance(pieces, seconds);
   }
-}
-
-void TeamTuner::go_on(double pieces, double seconds) {
-  settled_ -= seconds;
-  part_seconds_ += seconds;
-  part_pieces_ += pieces;
-  bool is_slow = false;
-  if (part_seconds_ >= settled_stretch_) {
-    is_slow = part_seconds_ > kSlowdown * settled_piece_ * part_pieces_;
-    part_seconds_ = part_pieces_ = 0.0;
-  }
-  if (settled_ > 0.0 && !is_slow) return;
-  settled_ = tried_ = part_seconds_ = part_pieces_ = 0.0;
-  try_again(most_);
 }
 
 bool TeamTuner::tries_larger() const { return stretch_ / kStretches % 2 == 0; }
 
+// Of the teams that are tried.
+int TeamTuner::next_larger() const {
+  int team = most_;
+  while (team / 2 > workers_) team /= 2;
+  return team;
+}
+
 void TeamTuner::try_again(int workers) {
+  phase_ = Phase::trying;
   workers_ = workers;
   stretch_ = 0;
   larger_ = smaller_ = 0.0;
@@ -79,10 +89,58 @@ void TeamTuner::try_stretch(double seconds) {
     return;
   }
   if (smaller_is_faster) workers_ /= 2;
+  settle();
+}
+
+void TeamTuner::settle() {
   settled_piece_ = std::min(larger_, smaller_);
   settled_ = settled_times_ * tried_;
   settled_times_ = std::min(2 * settled_times_, kMostSettledTimes);
   settled_stretch_ = kSettledStretch * tried_;
+  go_on_after_glance(kTurns * kStretches * kStretchSeconds * (1.0 - settled_piece_ / larger_));
+}
+
+void TeamTuner::go_on_after_glance(double lost) {
+  phase_ = Phase::settled;
+  part_seconds_ = part_pieces_ = 0.0;
+  const bool is_largest = workers_ == most_;
+  until_glance_ =
+      is_largest ? settled_ : std::max(kGlanceTimes * lost, kStretches * kStretchSeconds);
+}
+
+void TeamTuner::go_on(double pieces, double seconds) {
+  settled_ -= seconds;
+  until_glance_ -= seconds;
+  part_seconds_ += seconds;
+  part_pieces_ += pieces;
+  bool is_slow = false;
+  if (part_seconds_ >= settled_stretch_) {
+    is_slow = part_seconds_ > kSlowdown * settled_piece_ * part_pieces_;
+    part_seconds_ = part_pieces_ = 0.0;
+  }
+  if (settled_ <= 0.0 || is_slow) {
+    tried_ = 0.0;
+    try_again(most_);
+  } else if (until_glance_ <= 0.0) {
+    phase_ = Phase::glancing;
+    stretch_ = 0;
+    larger_ = lost_ = 0.0;
+  }
+}
+
+void TeamTuner::glance(double pieces, double seconds) {
+  settled_ -= seconds;
+  lost_ += seconds - settled_piece_ * pieces;
+  larger_ = faster_of(larger_, piece_);
+  ++stretch_;
+  const bool is_faster = kGain * larger_ < settled_piece_;
+  if (is_faster) {
+    workers_ = next_larger();
+    settled_piece_ = larger_;
+  }
+  if (is_faster || lost_ >= kGlanceSeconds || stretch_ == kMostGlanceStretches) {
+    go_on_after_glance(lost_);
+  }
 }
 
 }  // namespace descend::core

@@ -10,7 +10,9 @@ namespace descend::core {
 
 /// Tries `most` threads and half of them by turns, half of those if that is faster, and so on; goes
 /// on with the fastest, and tries again after four times as long, then eight and up to fifty times,
-/// or when that becomes slow.
+/// or when that becomes slow. In between it has a glance at the next larger team now and then:
+/// where a virtual machine gives its processors places anew whenever they have slept, threads that
+/// were far from each other may be near the next time.
 class TeamTuner {
  public:
   /// With `tunes` false, always `most`.
@@ -18,7 +20,7 @@ class TeamTuner {
       : most_(most), tunes_(tunes && most > 1), workers_(most) {}
 
   /// The threads for the next stretch of the work.
-  int workers() const { return settled_ > 0.0 || tries_larger() ? workers_ : workers_ / 2; }
+  int workers() const;
 
   /// How many pieces the next stretch may have.
   std::size_t pieces() const;
@@ -37,22 +39,30 @@ class TeamTuner {
   }
 
  private:
+  enum class Phase { trying, settled, glancing };
+
   bool tries_larger() const;
-  void go_on(double pieces, double seconds);
+  int next_larger() const;
   void try_again(int workers);
   void try_stretch(double seconds);
+  void settle();
+  void go_on(double pieces, double seconds);
+  void glance(double pieces, double seconds);
+  void go_on_after_glance(double lost);
 
   int most_;
   bool tunes_;
+  Phase phase_ = Phase::trying;
   int workers_;         // the larger team of those tried, then the fastest
   double piece_ = 0.0;  // seconds of a piece, lately
-  // The tries: which stretch comes, and the fastest piece of each team.
+  // The tries, or a glance: which stretch comes, and the fastest piece of each team.
   int stretch_ = 0;
   double larger_ = 0.0, smaller_ = 0.0;  // 0: none yet
   double tried_ = 0.0;                   // seconds of all tries
-  // Between the tries: seconds left, of one stretch, and of a piece at first; the stretch at work,
-  // which may come in parts.
-  double settled_ = 0.0, settled_stretch_ = 0.0, settled_piece_ = 0.0;
+  double lost_ = 0.0;                    // seconds that a glance took longer than no glance
+  // Between them: seconds left until the next tries and the next glance, of one stretch, and of a
+  // piece at first; the stretch at work, which may come in parts.
+  double settled_ = 0.0, until_glance_ = 0.0, settled_stretch_ = 0.0, settled_piece_ = 0.0;
   double part_seconds_ = 0.0, part_pieces_ = 0.0;
   double settled_times_ = 4.0;  // as long as the tries, next time
 };

@@ -63,12 +63,51 @@ void follows_a_change() {
   CHECK(share(work(tuner, 20.0, near), 2) > 0.9);
 }
 
+void sees_soon_that_a_larger_team_is_faster() {
+  TeamTuner tuner(2, true);
+  const auto far = [](int workers) { return workers == 2 ? 2e-4 : 1e-4; };
+  CHECK(share(work(tuner, 20.0, far), 1) > 0.9);
+  work(tuner, 0.3, [](int workers) { return workers == 2 ? 6e-5 : 1e-4; });
+  CHECK(tuner.workers() == 2);
+}
+
+// Two threads share a core until the system has seen them both at work for a while.
+void gives_the_system_time_to_move_threads() {
+  TeamTuner tuner(2, true);
+  double together = 0.0;
+  const auto spent = work(tuner, 20.0, [&](int workers) {
+    if (workers == 1) together = 0.0;
+    const double piece = workers == 1 ? 1e-4 : together < 0.025 ? 1.08e-4 : 6e-5;
+    if (workers == 2) together += 1e-3;  // a stretch at least
+    return piece;
+  });
+  CHECK(share(spent, 2) > 0.8);
+}
+
+void climbs_from_team_to_team() {
+  TeamTuner tuner(8, true);
+  const auto work_for = [&](double duration, int fastest) {
+    return work(tuner, duration, [fastest](int workers) {
+      const double ratio = static_cast<double>(workers) / fastest;
+      return 2e-5 * (ratio < 1.0 ? 1.0 / ratio : ratio);
+    });
+  };
+  CHECK(share(work_for(10.0, 1), 1) > 0.9);
+  work_for(1.0, 8);
+  CHECK(tuner.workers() == 8);
+}
+
 void tries_cost_little() {
   // One thread takes a hundred times as long here, and is tried all the same.
   TeamTuner tuner(2, true);
   const auto spent = work(tuner, 60.0, [](int workers) { return workers == 2 ? 1e-4 : 1e-2; });
   CHECK(share(spent, 1) > 0.0);
   CHECK(share(spent, 1) < 0.05);
+  TeamTuner of_far_threads(2, true);
+  const auto far =
+      work(of_far_threads, 60.0, [](int workers) { return workers == 2 ? 5e-4 : 1e-4; });
+  CHECK(share(far, 2) > 0.0);
+  CHECK(share(far, 2) < 0.05);
 }
 
 void a_clear_choice_is_made_soon() {
@@ -172,6 +211,9 @@ void the_gradient_of_a_network_tries_teams() {
 int main() {
   settles_on_the_fastest();
   follows_a_change();
+  sees_soon_that_a_larger_team_is_faster();
+  gives_the_system_time_to_move_threads();
+  climbs_from_team_to_team();
   tries_cost_little();
   a_clear_choice_is_made_soon();
   does_not_tune_where_it_is_not_asked_to();
