@@ -22,8 +22,12 @@ constexpr std::size_t kTileGroups = 4;
 constexpr std::size_t kTileGroups = 1;
 #endif
 
+// Columns of a tile. A single row has registers for a whole panel, which it goes over as it stands:
+// with AVX2 one row of 784-128 takes 40 % less, of 2048-2048 75 %.
 template <class T>
-constexpr std::size_t kTileColumns = kTileGroups * kGroup<T>;
+DESCEND_INLINE std::size_t tile_columns(std::size_t rows) {
+  return (rows == 1 ? kPanelGroups : kTileGroups) * kGroup<T>;
+}
 
 // Columns of the panel that starts at `begin`, without the padding.
 template <class T>
@@ -34,7 +38,8 @@ DESCEND_INLINE std::size_t panel_columns(std::size_t columns, std::size_t begin)
 // How the left operand stands: element (row, k) at row * ld + k, or at k * ld + row.
 enum class Left { by_rows, transposed };
 
-// `lines` cache lines of each vector, which are fetched while a tile is computed.
+// `lines` cache lines of each vector, to be fetched while a tile is computed; or so many for each
+// row of c, the next row's behind them.
 template <class T>
 struct Fetches {
   const T* vectors[3];
@@ -86,7 +91,7 @@ void multiply_tile(std::size_t depth, const T* a, std::size_t ld_a, const T* b, 
     }
   };
   std::size_t k = 0;
-  if (kLeft == Left::transposed && fetches != nullptr) {
+  if ((kLeft == Left::transposed || kTileGroups == 1) && fetches != nullptr) {
     for (; k < depth && k < fetches->lines; ++k) {
       // Into the second cache.
       for (const T* vector : fetches->vectors) __builtin_prefetch(vector + k * kGroup<T>, 0, 2);
@@ -124,19 +129,20 @@ Tile<T> tile_of_rows(std::size_t rows) {
   return kTiles[rows - 1];
 }
 
+template <class T, int kGroups, bool kHalf, Left kLeft>
+Tile<T> tile_of_several_groups(std::size_t rows) {
+  if constexpr (kTileGroups == 1) return multiply_tile<T, 1, kGroups, kHalf, kLeft>;
+  return tile_of_rows<T, kGroups, kHalf, kLeft>(rows);
+}
+
 template <class T, bool kHalf, Left kLeft>
 Tile<T> tile_of_groups(std::size_t rows, std::size_t groups) {
-#ifdef __AVX512F__
   switch (groups) {
-    case 4: return tile_of_rows<T, 4, kHalf, kLeft>(rows);
-    case 3: return tile_of_rows<T, 3, kHalf, kLeft>(rows);
-    case 2: return tile_of_rows<T, 2, kHalf, kLeft>(rows);
+    case 4: return tile_of_several_groups<T, 4, kHalf, kLeft>(rows);
+    case 3: return tile_of_several_groups<T, 3, kHalf, kLeft>(rows);
+    case 2: return tile_of_several_groups<T, 2, kHalf, kLeft>(rows);
     default: return tile_of_rows<T, 1, kHalf, kLeft>(rows);
   }
-#else
-  (void)groups;
-  return tile_of_rows<T, 1, kHalf, kLeft>(rows);
-#endif
 }
 
 template <class T, Left kLeft>
@@ -152,7 +158,7 @@ Tile<T> tile_of(std::size_t rows, std::size_t columns) {
 template <class T, Left kLeft>
 void multiply_rows(std::size_t rows, std::size_t depth, std::size_t columns, const T* a,
                    std::size_t ld_a, const T* b, std::size_t ld_b, T* c, std::size_t ld_c,
-                   Sums into, const T* const* read_next) {
+                   Sums into, const Fetches<T>* of_row) {
   const std::size_t tiles = (rows + kTileRows - 1) / kTileRows;
   const std::size_t low = rows / tiles, higher = rows % tiles;
   const Tile<T> low_tile = tile_of<T, kLeft>(low, columns);
@@ -162,14 +168,14 @@ void multiply_rows(std::size_t rows, std::size_t depth, std::size_t columns, con
     const bool high = tile < higher;
     const T* a_tile = kLeft == Left::by_rows ? a + row * ld_a : a + row;
     const std::size_t height = low + (high ? 1 : 0);
-    const std::size_t place = row * ld_c;
     const Tile<T> multiply = high ? high_tile : low_tile;
-    if (kLeft == Left::by_rows || read_next == nullptr) {
-      multiply(depth, a_tile, ld_a, b, ld_b, c + place, ld_c, into, nullptr);
+    if (of_row == nullptr) {
+      multiply(depth, a_tile, ld_a, b, ld_b, c + row * ld_c, ld_c, into, nullptr);
     } else {
-      const Fetches<T> fetches{{read_next[0] + place, read_next[1] + place, read_next[2] + place},
-                               height * ld_c / kGroup<T>};
-      multiply(depth, a_tile, ld_a, b, ld_b, c + place, ld_c, into, &fetches);
+      const std::size_t place = row * of_row->lines * kGroup<T>;
+      const auto [x, y, z] = of_row->vectors;
+      const Fetches<T> fetches{{x + place, y + place, z + place}, height * of_row->lines};
+      multiply(depth, a_tile, ld_a, b, ld_b, c + row * ld_c, ld_c, into, &fetches);
     }
     row += height;
   }
@@ -189,23 +195,47 @@ std::size_t depth_at_a_time(std::size_t ld_a, std::size_t ld_b, Sums into) {
   return depth < kLeast ? kLeast : depth < kDepthBlock ? depth : kDepthBlock;
 }
 
+// How the rows of one strip of several share out `lines` lines behind a block, to be fetched.
+template <class T>
+Fetches<T> fetches_of_strip(const T* behind, std::size_t lines, std::size_t strip,
+                            std::size_t strips, std::size_t rows) {
+  const std::size_t of_row = lines / strips / (3 * rows) + 1;
+  const std::size_t third = rows * of_row * kGroup<T>;
+  const T* const first = behind + 3 * strip * third;
+  return {{first, first + third, first + 2 * third}, of_row};
+}
+
+// What stands behind b's rows: nothing of use, or what comes next.
+enum class Behind { nothing, next };
+
 // c (rows, columns) = a (rows, depth) b (depth, columns) for one panel, padded to whole groups.
-// While the last block is computed, vectors of c's layout are fetched, unless read_next is null.
+// While the last block is computed, `of_row` is fetched for each row, unless it is null.
+// Tiles of one group leave out most of a panel's lines, so that no prefetcher knows what comes
+// next: they fetch it, unless the panel is a small one. With AVX2 the forward product of 2048-2048
+// takes 30 % less for 32 rows, 8 % for 256.
 template <class T, Left kLeft>
 void multiply_panel(std::size_t rows, std::size_t depth, std::size_t columns, const T* a,
                     std::size_t ld_a, const T* b, std::size_t ld_b, T* c, std::size_t ld_c,
-                    Sums into, const T* const* read_next) {
+                    Sums into, const Fetches<T>* of_row, Behind behind) {
+  const std::size_t most_columns = tile_columns<T>(rows);
+  const std::size_t strips = (columns + most_columns - 1) / most_columns;
   const std::size_t most = depth_at_a_time<T, kLeft>(ld_a, ld_b, into);
   for (std::size_t k = 0; k < depth; k += most) {
     const std::size_t block = depth - k < most ? depth - k : most;
     const T* a_block = kLeft == Left::by_rows ? a + k : a + k * ld_a;
-    for (std::size_t column = 0; column < columns; column += kTileColumns<T>) {
-      const std::size_t rest = columns - column;
-      const bool last_block = k + block == depth;
-      multiply_rows<T, kLeft>(rows, block, rest < kTileColumns<T> ? rest : kTileColumns<T>, a_block,
-                              ld_a, b + k * ld_b + column, ld_b, c + column, ld_c,
-                              k > 0 ? Sums::go_on : into,
-                              last_block && column == 0 ? read_next : nullptr);
+    for (std::size_t strip = 0; strip < strips; ++strip) {
+      const std::size_t column = strip * most_columns, rest = columns - column;
+      const bool is_last = k + block == depth && strip == 0;
+      const Fetches<T>* fetches = is_last ? of_row : nullptr;
+      Fetches<T> next;
+      if (kTileGroups == 1 && rows > 1 && depth > most && behind == Behind::next) {
+        next =
+            fetches_of_strip(b + (k + block) * ld_b, block * ld_b / kGroup<T>, strip, strips, rows);
+        fetches = &next;
+      }
+      multiply_rows<T, kLeft>(rows, block, rest < most_columns ? rest : most_columns, a_block, ld_a,
+                              b + k * ld_b + column, ld_b, c + column, ld_c,
+                              k > 0 ? Sums::go_on : into, fetches);
     }
   }
 }
@@ -268,7 +298,7 @@ void dense_forward(const DenseForward<T>& layer) {
       const std::size_t place = row * layer.ld_a + column;
       multiply_panel<T, Left::by_rows>(rows, layer.inputs, panel_columns<T>(layer.units, column),
                                        layer.x + row * layer.ld_x, layer.ld_x, w, width, z + place,
-                                       layer.ld_a, Sums::replace, nullptr);
+                                       layer.ld_a, Sums::replace, nullptr, Behind::next);
       finish(rows, width, layer.b + column, z + place, layer.a + place, layer.ld_a);
     }
   }
@@ -309,9 +339,10 @@ void dense_backward_input(const DenseBackwardInput<T>& layer) {
       const std::size_t rest = layer.units - unit;
       const std::size_t depth = rest < kDepthBlock ? rest : kDepthBlock;
       transpose_weights(layer, input, width, unit, unit + depth, layer.scratch);
-      multiply_panel<T, Left::by_rows>(
-          layer.rows, depth, panel_columns<T>(layer.inputs, input), layer.d_z + unit, layer.ld_d_z,
-          layer.scratch, width, d, layer.ld_below, unit > 0 ? Sums::go_on : Sums::replace, nullptr);
+      multiply_panel<T, Left::by_rows>(layer.rows, depth, panel_columns<T>(layer.inputs, input),
+                                       layer.d_z + unit, layer.ld_d_z, layer.scratch, width, d,
+                                       layer.ld_below, unit > 0 ? Sums::go_on : Sums::replace,
+                                       nullptr, Behind::nothing);
     }
     if (layer.z_or_a_below != nullptr) {
       derive(layer.rows, width, d, layer.ld_below, layer.z_or_a_below + input, layer.ld_below);
@@ -324,11 +355,13 @@ void dense_backward_weights(const DenseBackwardWeights<T>& layer) {
   const std::size_t width = panel_width<T>(layer.units, layer.column_begin);
   if (layer.columns.elements != nullptr) return kBackwardLists<T>[width / kGroup<T> - 1](layer);
   if (layer.nonzeros != nullptr) return kBackwardNonzeros<T>[width / kGroup<T> - 1](layer);
+  const T* const* const ahead = layer.read_next;
+  const Fetches<T> of_row{{ahead[0], ahead[1], ahead[2]}, width / kGroup<T>};
   multiply_panel<T, Left::transposed>(
       layer.input_end - layer.input_begin, layer.rows,
       panel_columns<T>(layer.units, layer.column_begin), layer.x + layer.input_begin, layer.ld_x,
       layer.d_z + layer.column_begin, layer.ld_d_z, layer.d_w, width, layer.sums,
-      layer.read_next[0] == nullptr ? nullptr : layer.read_next);
+      ahead[0] == nullptr ? nullptr : &of_row, Behind::nothing);
 }
 
 template <class T>
