@@ -15,6 +15,9 @@ constexpr int kTurns = 2;
 // still spin, may have decided them; and where pieces become so many times as slow.
 constexpr double kMostSettledTimes = 50.0;
 constexpr double kSlowdown = 1.25;
+// A team that becomes slower than a smaller one was in the tries gives way to it after one turn.
+constexpr double kLeastSlowdown = 1.1;
+constexpr double kTurnSeconds = kStretches * kStretchSeconds;
 // A smaller team that is as slow as that after so many stretches of a turn has no more of them: the
 // first fits of 60 epochs of a millisecond take 8 % less.
 constexpr int kFewStretches = 3;
@@ -47,7 +50,7 @@ int TeamTuner::workers() const {
 std::size_t TeamTuner::pieces() const {
   if (!tunes_) return static_cast<std::size_t>(-1);
   if (phase_ != Phase::settled) return pieces_in(kStretchSeconds, piece_);
-  return pieces_in(std::min(settled_stretch_, until_glance_), piece_);
+  return pieces_in(std::min(check_seconds(), until_glance_), piece_);
 }
 
 void TeamTuner::record(double pieces, double seconds) {
@@ -89,6 +92,7 @@ void TeamTuner::try_stretch(double seconds) {
     return;
   }
   if (smaller_is_faster) workers_ /= 2;
+  smaller_piece_ = smaller_is_faster ? 0.0 : smaller_;
   settle();
 }
 
@@ -97,15 +101,18 @@ void TeamTuner::settle() {
   settled_ = settled_times_ * tried_;
   settled_times_ = std::min(2 * settled_times_, kMostSettledTimes);
   settled_stretch_ = kSettledStretch * tried_;
-  go_on_after_glance(kTurns * kStretches * kStretchSeconds * (1.0 - settled_piece_ / larger_));
+  go_on_after_glance(kTurns * kTurnSeconds * (1.0 - settled_piece_ / larger_));
 }
 
 void TeamTuner::go_on_after_glance(double lost) {
   phase_ = Phase::settled;
   part_seconds_ = part_pieces_ = 0.0;
-  const bool is_largest = workers_ == most_;
-  until_glance_ =
-      is_largest ? settled_ : std::max(kGlanceTimes * lost, kStretches * kStretchSeconds);
+  until_glance_ = workers_ == most_ ? settled_ : std::max(kGlanceTimes * lost, kTurnSeconds);
+}
+
+// How long it works between two looks at its speed.
+double TeamTuner::check_seconds() const {
+  return smaller_piece_ > 0.0 ? kTurnSeconds : settled_stretch_;
 }
 
 void TeamTuner::go_on(double pieces, double seconds) {
@@ -114,8 +121,13 @@ void TeamTuner::go_on(double pieces, double seconds) {
   part_seconds_ += seconds;
   part_pieces_ += pieces;
   bool is_slow = false;
-  if (part_seconds_ >= settled_stretch_) {
-    is_slow = part_seconds_ > kSlowdown * settled_piece_ * part_pieces_;
+  if (part_seconds_ >= check_seconds()) {
+    const double piece = part_seconds_ / part_pieces_;
+    if (smaller_piece_ > 0.0 && piece > std::max(smaller_piece_, kLeastSlowdown * settled_piece_)) {
+      go_on_smaller();
+      return;
+    }
+    is_slow = smaller_piece_ == 0.0 && piece > kSlowdown * settled_piece_;
     part_seconds_ = part_pieces_ = 0.0;
   }
   if (settled_ <= 0.0 || is_slow) {
@@ -128,6 +140,14 @@ void TeamTuner::go_on(double pieces, double seconds) {
   }
 }
 
+void TeamTuner::go_on_smaller() {
+  const double lost = part_seconds_ - part_pieces_ * smaller_piece_;
+  workers_ /= 2;
+  settled_piece_ = smaller_piece_;
+  smaller_piece_ = 0.0;
+  go_on_after_glance(lost);
+}
+
 void TeamTuner::glance(double pieces, double seconds) {
   settled_ -= seconds;
   lost_ += seconds - settled_piece_ * pieces;
@@ -136,6 +156,7 @@ void TeamTuner::glance(double pieces, double seconds) {
   const bool is_faster = kGain * larger_ < settled_piece_;
   if (is_faster) {
     workers_ = next_larger();
+    smaller_piece_ = settled_piece_;
     settled_piece_ = larger_;
   }
   if (is_faster || lost_ >= kGlanceSeconds || stretch_ == kMostGlanceStretches) {

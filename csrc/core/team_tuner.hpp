@@ -10,9 +10,10 @@ namespace descend::core {
 
 /// Tries `most` threads and half of them by turns, half of those if that is faster, and so on; goes
 /// on with the fastest, and tries again after four times as long, then eight and up to fifty times,
-/// or when that becomes slow. In between it has a glance at the next larger team now and then:
-/// where a virtual machine gives its processors places anew whenever they have slept, threads that
-/// were far from each other may be near the next time.
+/// or when that becomes slow: where a smaller team was faster than it is now, that one takes over
+/// at once. In between it has a glance at the next larger team now and then: where a virtual
+/// machine gives its processors places anew whenever they have slept, threads that were far from
+/// each other may be near the next time.
 class TeamTuner {
  public:
   /// With `tunes` false, always `most`.
@@ -46,7 +47,9 @@ class TeamTuner {
   void try_again(int workers);
   void try_stretch(double seconds);
   void settle();
+  double check_seconds() const;
   void go_on(double pieces, double seconds);
+  void go_on_smaller();
   void glance(double pieces, double seconds);
   void go_on_after_glance(double lost);
 
@@ -64,6 +67,7 @@ class TeamTuner {
   // piece at first; the stretch at work, which may come in parts.
   double settled_ = 0.0, until_glance_ = 0.0, settled_stretch_ = 0.0, settled_piece_ = 0.0;
   double part_seconds_ = 0.0, part_pieces_ = 0.0;
+  double smaller_piece_ = 0.0;  // of the next smaller team in the tries; 0: not known
   double settled_times_ = 4.0;  // as long as the tries, next time
 };
 

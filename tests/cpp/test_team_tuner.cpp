@@ -71,6 +71,14 @@ void sees_soon_that_a_larger_team_is_faster() {
   CHECK(tuner.workers() == 2);
 }
 
+void gives_way_soon_to_a_smaller_team() {
+  TeamTuner tuner(2, true);
+  CHECK(share(work(tuner, 20.0, [](int workers) { return workers == 2 ? 6e-5 : 1e-4; }), 2) > 0.95);
+  const auto far = work(tuner, 0.1, [](int workers) { return workers == 2 ? 1.2e-4 : 1e-4; });
+  CHECK(far.at(1) > 0.06);
+  CHECK(far.at(2) < 0.04);
+}
+
 // Two threads share a core until the system has seen them both at work for a while.
 void gives_the_system_time_to_move_threads() {
   TeamTuner tuner(2, true);
@@ -212,6 +220,7 @@ int main() {
   settles_on_the_fastest();
   follows_a_change();
   sees_soon_that_a_larger_team_is_faster();
+  gives_way_soon_to_a_smaller_team();
   gives_the_system_time_to_move_threads();
   climbs_from_team_to_team();
   tries_cost_little();
