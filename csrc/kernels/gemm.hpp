@@ -284,8 +284,11 @@ template <class T>
 void dense_forward(const DenseForward<T>& layer) {
   T* const z = layer.z == nullptr ? layer.a : layer.z;
   const auto finish = kBiasAndActivation<T>[static_cast<int>(layer.activation)];
-  for (std::size_t column = 0; column < layer.units; column += kPanel<T>) {
-    const std::size_t width = panel_width<T>(layer.units, column);
+  const std::size_t most =
+      layer.lists == nullptr && layer.nonzeros != nullptr ? kGroupsTogether * kGroup<T> : kPanel<T>;
+  for (std::size_t column = 0; column < layer.units; column += most) {
+    const std::size_t rest = padded<T>(layer.units) - column;
+    const std::size_t width = rest < most ? rest : most;
     if (layer.lists != nullptr || layer.nonzeros != nullptr) {
       const auto* const forward = layer.lists != nullptr ? kForwardLists<T> : kForwardNonzeros<T>;
       forward[width / kGroup<T> - 1](layer, column, z);

@@ -9,14 +9,14 @@ namespace {
 
 template <class T, int kGroups>
 DESCEND_INLINE void clear_sums(Vec<T> (&sums)[kGroups]) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int group = 0; group < kGroups; ++group) sums[group] = Vec<T>::zero();
 }
 
 /// sums = c where they go on from it; else 0.
 template <class T, int kGroups>
 DESCEND_INLINE void begin_sums(const T* c, bool goes_on, Vec<T> (&sums)[kGroups]) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int group = 0; group < kGroups; ++group) {
     sums[group] = goes_on ? Vec<T>::load(c + group * kGroup<T>) : Vec<T>::zero();
   }
@@ -26,7 +26,7 @@ DESCEND_INLINE void begin_sums(const T* c, bool goes_on, Vec<T> (&sums)[kGroups]
 template <class T, int kGroups>
 DESCEND_INLINE void add_product(T element, const T* b_row, Vec<T> (&sums)[kGroups]) {
   const Vec<T> factor = Vec<T>::broadcast(element);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int group = 0; group < kGroups; ++group) {
     sums[group] = fma(factor, Vec<T>::load(b_row + group * kGroup<T>), sums[group]);
   }
@@ -35,7 +35,7 @@ DESCEND_INLINE void add_product(T element, const T* b_row, Vec<T> (&sums)[kGroup
 /// sums = c + sums.
 template <class T, int kGroups>
 DESCEND_INLINE void add_sums(const T* c, Vec<T> (&sums)[kGroups]) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int group = 0; group < kGroups; ++group) {
     sums[group] = Vec<T>::load(c + group * kGroup<T>) + sums[group];
   }
@@ -44,7 +44,7 @@ DESCEND_INLINE void add_sums(const T* c, Vec<T> (&sums)[kGroups]) {
 /// c = sums.
 template <class T, int kGroups>
 DESCEND_INLINE void write_sums(const Vec<T> (&sums)[kGroups], T* c) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int group = 0; group < kGroups; ++group) sums[group].store(c + group * kGroup<T>);
 }
 
