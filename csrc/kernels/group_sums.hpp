@@ -22,14 +22,20 @@ DESCEND_INLINE void begin_sums(const T* c, bool goes_on, Vec<T> (&sums)[kGroups]
   }
 }
 
+/// sums += element b_row, of groups from kFirst on and before kEnd.
+template <int kFirst, int kEnd, class T, int kGroups>
+DESCEND_INLINE void add_product_to(T element, const T* b_row, Vec<T> (&sums)[kGroups]) {
+  const Vec<T> factor = Vec<T>::broadcast(element);
+#pragma GCC unroll 8
+  for (int group = kFirst; group < kEnd; ++group) {
+    sums[group] = fma(factor, Vec<T>::load(b_row + (group - kFirst) * kGroup<T>), sums[group]);
+  }
+}
+
 /// sums += element b_row.
 template <class T, int kGroups>
 DESCEND_INLINE void add_product(T element, const T* b_row, Vec<T> (&sums)[kGroups]) {
-  const Vec<T> factor = Vec<T>::broadcast(element);
-#pragma GCC unroll 8
-  for (int group = 0; group < kGroups; ++group) {
-    sums[group] = fma(factor, Vec<T>::load(b_row + group * kGroup<T>), sums[group]);
-  }
+  add_product_to<0, kGroups>(element, b_row, sums);
 }
 
 /// sums = c + sums.

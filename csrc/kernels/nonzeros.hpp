@@ -95,9 +95,9 @@ constexpr int kGroupsTogether = kGroupsOfPanel;
 // Rows of w in one panel, or in one and the next.
 template <class T, int kGroups>
 struct RowsOfPanels {
-  static constexpr int kNextGroups = kGroups > kGroupsOfPanel ? kGroups - kGroupsOfPanel : 0;
-  static constexpr std::size_t kWidth = (kGroups - kNextGroups) * kGroup<T>;
-  static constexpr std::size_t kNextWidth = kNextGroups * kGroup<T>;
+  static constexpr int kGroupsOfFirst = kGroups < kGroupsOfPanel ? kGroups : kGroupsOfPanel;
+  static constexpr std::size_t kWidth = kGroupsOfFirst * kGroup<T>;
+  static constexpr std::size_t kNextWidth = (kGroups - kGroupsOfFirst) * kGroup<T>;
   const T* w;
   const T* next;
 
@@ -105,15 +105,8 @@ struct RowsOfPanels {
     return {w + row * kWidth, next + row * kNextWidth};
   }
   DESCEND_INLINE void add(T element, std::size_t row, Vec<T> (&sums)[kGroups]) const {
-    const T* const in_first = w + row * kWidth;
-    const T* const in_next = next + row * kNextWidth;
-    const Vec<T> factor = Vec<T>::broadcast(element);
-#pragma GCC unroll 8
-    for (int group = 0; group < kGroups; ++group) {
-      const std::size_t offset = group * kGroup<T>;
-      const T* const place = offset < kWidth ? in_first + offset : in_next + (offset - kWidth);
-      sums[group] = fma(factor, Vec<T>::load(place), sums[group]);
-    }
+    add_product_to<0, kGroupsOfFirst>(element, w + row * kWidth, sums);
+    add_product_to<kGroupsOfFirst, kGroups>(element, next + row * kNextWidth, sums);
   }
 };
 
