@@ -101,10 +101,11 @@ void TeamTuner::settle() {
   settled_ = settled_times_ * tried_;
   settled_times_ = std::min(2 * settled_times_, kMostSettledTimes);
   settled_stretch_ = kSettledStretch * tried_;
-  go_on_after_glance(kTurns * kTurnSeconds * (1.0 - settled_piece_ / larger_));
+  go_on_until_glance(kTurns * kTurnSeconds * (1.0 - settled_piece_ / larger_));
 }
 
-void TeamTuner::go_on_after_glance(double lost) {
+// The next glance comes the later, the more seconds the larger team has just lost.
+void TeamTuner::go_on_until_glance(double lost) {
   phase_ = Phase::settled;
   part_seconds_ = part_pieces_ = 0.0;
   until_glance_ = workers_ == most_ ? settled_ : std::max(kGlanceTimes * lost, kTurnSeconds);
@@ -120,14 +121,13 @@ void TeamTuner::go_on(double pieces, double seconds) {
   until_glance_ -= seconds;
   part_seconds_ += seconds;
   part_pieces_ += pieces;
+  const bool knows_smaller = smaller_piece_ > 0.0;
   bool is_slow = false;
   if (part_seconds_ >= check_seconds()) {
-    const double piece = part_seconds_ / part_pieces_;
-    if (smaller_piece_ > 0.0 && piece > std::max(smaller_piece_, kLeastSlowdown * settled_piece_)) {
-      go_on_smaller();
-      return;
-    }
-    is_slow = smaller_piece_ == 0.0 && piece > kSlowdown * settled_piece_;
+    const double most = knows_smaller ? std::max(smaller_piece_, kLeastSlowdown * settled_piece_)
+                                      : kSlowdown * settled_piece_;
+    is_slow = part_seconds_ / part_pieces_ > most;
+    if (is_slow && knows_smaller) return go_on_smaller();
     part_seconds_ = part_pieces_ = 0.0;
   }
   if (settled_ <= 0.0 || is_slow) {
@@ -145,7 +145,7 @@ void TeamTuner::go_on_smaller() {
   workers_ /= 2;
   settled_piece_ = smaller_piece_;
   smaller_piece_ = 0.0;
-  go_on_after_glance(lost);
+  go_on_until_glance(lost);
 }
 
 void TeamTuner::glance(double pieces, double seconds) {
@@ -160,7 +160,7 @@ void TeamTuner::glance(double pieces, double seconds) {
     settled_piece_ = larger_;
   }
   if (is_faster || lost_ >= kGlanceSeconds || stretch_ == kMostGlanceStretches) {
-    go_on_after_glance(lost_);
+    go_on_until_glance(lost_);
   }
 }
 

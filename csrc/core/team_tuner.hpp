@@ -51,7 +51,7 @@ class TeamTuner {
   void go_on(double pieces, double seconds);
   void go_on_smaller();
   void glance(double pieces, double seconds);
-  void go_on_after_glance(double lost);
+  void go_on_until_glance(double lost);
 
   int most_;
   bool tunes_;

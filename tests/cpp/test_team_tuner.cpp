@@ -94,14 +94,8 @@ void gives_the_system_time_to_move_threads() {
 
 void climbs_from_team_to_team() {
   TeamTuner tuner(8, true);
-  const auto work_for = [&](double duration, int fastest) {
-    return work(tuner, duration, [fastest](int workers) {
-      const double ratio = static_cast<double>(workers) / fastest;
-      return 2e-5 * (ratio < 1.0 ? 1.0 / ratio : ratio);
-    });
-  };
-  CHECK(share(work_for(10.0, 1), 1) > 0.9);
-  work_for(1.0, 8);
+  CHECK(share(work(tuner, 10.0, [](int workers) { return 2e-5 * workers; }), 1) > 0.9);
+  work(tuner, 1.0, [](int workers) { return 2e-5 / workers; });
   CHECK(tuner.workers() == 8);
 }
 
